@@ -1,0 +1,166 @@
+/** What a rollout shows of itself: the answer of the `progress` query and the memo that outlives every worker. Types only. */
+import type { AvailableStepKind, Json } from '../plan/resolved.js';
+
+export type Outcome = 'promoted' | 'rolledBack' | 'rollbackIncomplete' | 'refused';
+
+export type Phase =
+  | 'starting'
+  | 'running'
+  | 'waiting'
+  | 'held'
+  | 'settling'
+  | 'rollingBack'
+  | 'stuck'
+  | 'closed';
+
+export type StepStatus =
+  | 'pending'
+  | 'running'
+  | 'waiting'
+  | 'succeeded'
+  | 'failed'
+  | 'undoing'
+  | 'undone'
+  | 'kept'
+  | 'skipped'
+  | 'undoFailed';
+
+export type MeasurementOutcome = 'pass' | 'fail' | 'inconclusive' | 'error';
+
+/** One judged sample of one probe. A value, never an exception. */
+export interface Measurement {
+  probe: string;
+  outcome: MeasurementOutcome;
+  /** ISO 8601. */
+  at: string;
+  /** One sentence with the measured figures beside what was expected: `pool.limit = 20, expected 50`. */
+  message: string;
+  /** The measured value per path that the probe expects something of; scalars, strings truncated to 200 characters. */
+  values: Record<string, Json>;
+  durationMs: number;
+}
+
+export interface StepProgress {
+  stage: string;
+  id: string;
+  name: string;
+  kind: AvailableStepKind;
+  status: StepStatus;
+  attempt: number;
+  startedAt?: string;
+  endedAt?: string;
+  /** One line: what it did, is doing or found. */
+  summary?: string;
+  /** The last measurement of each probe, at most 20. */
+  measurements?: Measurement[];
+}
+
+/** What a rollout waits for, with everything a person needs to answer. */
+export interface Waiting {
+  for: 'approval' | 'window' | 'hold' | 'decision' | 'undo';
+  /** The step (an approval's is its gate). */
+  step: string;
+  since: string;
+  /** ISO; when the wait ends by itself. */
+  until?: string;
+  message: string;
+  /** Approval: what was found, and the digest that an answer has to name. */
+  gate?: string;
+  digest?: string;
+  evidence?: Evidence;
+  /** Answers that this wait takes. */
+  answers: ('approve' | 'reject' | 'retry' | 'skip' | 'accept' | 'resume' | 'abort')[];
+}
+
+export interface Evidence {
+  gate: string;
+  /** First 8 hex digits of the sha256 over the canonical evidence. */
+  digest: string;
+  /** Full names of the covered steps. */
+  covers: string[];
+  /** What would change, a line each. */
+  changes: string[];
+  warnings: string[];
+  /** Results so far, a line each. */
+  results: string[];
+  /** What the way back would do, in its order, a line each. */
+  compensations: string[];
+  /** Each covered step's `look` digest. */
+  looks: Record<string, string>;
+  /** Artifact that holds all of it. */
+  artifact?: string;
+}
+
+export interface Approval {
+  gate: string;
+  digest: string;
+  answer: 'approved' | 'rejected' | 'voided';
+  by: string;
+  /** A typed name proves nothing. */
+  verified: boolean;
+  at: string;
+  reason?: string;
+}
+
+export type CompensationStatus = 'recorded' | 'undoing' | 'undone' | 'kept' | 'notNeeded' | 'failed';
+
+/** The undo of one step, recorded before the step acts. */
+export interface Compensation {
+  step: string;
+  kind: AvailableStepKind;
+  description: string;
+  status: CompensationStatus;
+  /** When it failed: what is left, and the command that mends it. */
+  item?: string;
+  found?: string;
+  expected?: string;
+  command?: string;
+  error?: string;
+  at?: string;
+}
+
+/** Why the rollout turned round. */
+export interface StopReason {
+  kind: 'abort' | 'cancel' | 'gate' | 'failure' | 'rejected' | 'timeout' | 'deadline' | 'refused';
+  message: string;
+  step?: string;
+  by?: string;
+  at: string;
+}
+
+export interface Restoration {
+  /** What was measured after the way back. */
+  checks: { what: string; expected: string; found: string; ok: boolean }[];
+}
+
+export interface Progress {
+  v: 1;
+  application: string;
+  version: string;
+  runId: string;
+  planDigest: string;
+  startedBy: string;
+  startedAt: string;
+  deadlineAt: string;
+  overrides: Record<string, string>;
+  phase: Phase;
+  /** Every change of anything below adds one. */
+  revision: number;
+  stage?: string;
+  held?: { by: string; at: string };
+  steps: StepProgress[];
+  waiting?: Waiting;
+  approvals: Approval[];
+  compensations: Compensation[];
+  stop?: StopReason;
+  restoration?: Restoration;
+  /** The last answer that did nothing, and why. */
+  ignored?: { signal: string; at: string; why: string };
+  outcome?: Outcome;
+  closedAt?: string;
+  /** Closed by `accept` with things left undone. */
+  acceptedBy?: string;
+  /** Marked `keep`, or left after `accept`. */
+  left: string[];
+  warnings: string[];
+}
