@@ -47,7 +47,7 @@ export interface Subject {
 }
 
 /** What `look` found. `found` is the snapshot that restoring is measured against; it holds no secret value. */
-export interface Look<Found = Json> {
+export interface Look<Found = unknown> {
   found: Found;
   /** What `act` would change, a line each; empty when there is nothing to do. */
   changes: string[];
@@ -193,6 +193,8 @@ export interface BudgetInput {
   /** The pool limit that the plan sets for the new release, if it does. */
   newLimit?: number;
   release?: Release;
+  /** A reference, not a value. Without it nothing can be measured. */
+  databaseUrl?: string;
 }
 
 export interface BudgetResult {
@@ -249,8 +251,11 @@ export interface HeadgateActivities {
   promoteRelease(input: DeployInput & { base: DeployFound; candidate: Release }): Promise<Release>;
   /** Live traffic back on `base.live`. */
   restoreTraffic(input: DeployInput & { base: DeployFound }): Promise<UndoResult>;
-  /** Stops every release of the target that is neither live nor `keep`. */
-  retireRelease(input: DeployInput & { release: Release }): Promise<UndoResult>;
+  /**
+   * Stops `release`; without one, the candidate that stands there now and did not before (`base.candidate`): a
+   * prepare that died half way leaves nobody who knows its id. Never stops what is live.
+   */
+  retireRelease(input: DeployInput & { base: DeployFound; release?: Release }): Promise<UndoResult>;
   /** Starts `release` again, so that it reads its configuration anew, without a gap in service. */
   restartRelease(input: DeployInput & { release: Release }): Promise<UndoResult>;
   measureBudget(input: BudgetInput): Promise<BudgetResult>;
