@@ -1,0 +1,172 @@
+/**
+ * What people send. Signals and updates take the same input and do the same thing; an update is refused at
+ * once, a signal that does nothing leaves the reason in the progress.
+ *
+ * Messages that came before the first workflow task are dispatched in the order of registration, so abort
+ * comes first.
+ */
+import {
+  ApplicationFailure,
+  defineQuery,
+  defineSignal,
+  defineUpdate,
+  setHandler,
+} from '@temporalio/workflow';
+import { FAILURES, MESSAGE_NAMES, type MessageName, PROGRESS_QUERY } from '../contract/messages.js';
+import type { Progress } from '../contract/progress.js';
+import type { Run } from './run.js';
+import { now } from './stop.js';
+
+type Input = Record<string, unknown>;
+
+/** Why a message would do nothing, or undefined. Must not change anything: it validates updates. */
+type Check = (run: Run, input: Input) => string | undefined;
+type Apply = (run: Run, input: Input) => void;
+
+const EXAMPLES: Partial<Record<MessageName, string>> = {
+  approve: '{"gate":"production/approval","digest":"1a2b3c4d","by":"ana","reason":"…"}',
+  reject: '{"gate":"production/approval","digest":"1a2b3c4d","by":"ana","reason":"…"}',
+  skip: '{"step":"production/monitor","by":"ana","reason":"…"}',
+};
+
+const CHECKS: Record<MessageName, Check> = {
+  abort: (run) => {
+    if (run.progress.outcome) return `the rollout has ended: ${run.progress.outcome}`;
+    if (run.progress.stop)
+      return `it is on its way back already (${run.progress.stop.kind}); an abort changes nothing`;
+    if (run.progress.phase === 'settling')
+      return 'the last gate has passed and the old release is being retired';
+    return undefined;
+  },
+  hold: (run) => {
+    if (run.progress.held) return `held already by ${run.progress.held.by} since ${run.progress.held.at}`;
+    return CHECKS.abort(run, {});
+  },
+  resume: (run) => (run.progress.held ? undefined : 'the rollout is not held'),
+  approve: checkApproval,
+  reject: checkApproval,
+  retry: (run, input) => checkDecision(run, input, 'retry'),
+  skip: (run, input) => {
+    if (!text(input.step)) return `step is missing; expected ${EXAMPLES.skip}`;
+    if (!text(input.reason)) return `reason is missing; expected ${EXAMPLES.skip}`;
+    return checkDecision(run, input, 'skip');
+  },
+  accept: (run, input) => checkDecision(run, input, 'accept'),
+};
+
+const APPLY: Record<MessageName, Apply> = {
+  abort: (run, input) => {
+    const by = nameOf(input);
+    const reason = text(input.reason);
+    run.turnRound({
+      kind: 'abort',
+      by,
+      message: reason ? `aborted by ${by}: ${reason}` : `aborted by ${by}`,
+      step: run.progress.steps.find(({ status }) => status === 'running' || status === 'waiting')?.name,
+      at: now(),
+    });
+  },
+  hold: (run, input) => {
+    run.progress.held = { by: nameOf(input), at: now() };
+  },
+  resume: (run) => {
+    run.progress.held = undefined;
+  },
+  approve: (run, input) => answer(run, input, 'approve'),
+  reject: (run, input) => answer(run, input, 'reject'),
+  retry: (run, input) => answer(run, input, 'retry'),
+  skip: (run, input) => answer(run, input, 'skip'),
+  accept: (run, input) => answer(run, input, 'accept'),
+};
+
+export function listen(run: Run): void {
+  setMessageHandlers(run, 'abort');
+  setHandler(defineQuery<Progress>(PROGRESS_QUERY), () => run.progress, {
+    description: 'Everything the rollout knows of itself',
+  });
+  for (const name of MESSAGE_NAMES) {
+    if (name !== 'abort') setMessageHandlers(run, name);
+  }
+}
+
+function setMessageHandlers(run: Run, name: MessageName): void {
+  setHandler(defineSignal<[unknown]>(name), (raw) => {
+    const why = reject(run, name, raw);
+    if (why) run.progress.ignored = { signal: name, at: now(), why };
+    else APPLY[name](run, asInput(raw) ?? {});
+    run.changed();
+  });
+  setHandler(
+    defineUpdate<number, [unknown]>(name),
+    (raw) => {
+      APPLY[name](run, asInput(raw) ?? {});
+      run.changed();
+      return run.progress.revision;
+    },
+    {
+      validator: (raw) => {
+        const why = reject(run, name, raw);
+        if (why) throw ApplicationFailure.nonRetryable(why, FAILURES.refused);
+      },
+    },
+  );
+}
+
+/** Why the message does nothing, or undefined. */
+function reject(run: Run, name: MessageName, raw: unknown): string | undefined {
+  const input = asInput(raw);
+  if (!input) {
+    const example = EXAMPLES[name] ?? '{"by":"ana","reason":"…"}';
+    return `expected one JSON object like ${example}`;
+  }
+  return CHECKS[name](run, input);
+}
+
+/** No input at all is an empty object; a list, a text or a number is a mistake. */
+function asInput(raw: unknown): Input | undefined {
+  if (raw === undefined || raw === null) return {};
+  return typeof raw === 'object' && !Array.isArray(raw) ? { ...raw } : undefined;
+}
+
+function checkApproval(run: Run, input: Input): string | undefined {
+  const { waiting } = run.progress;
+  const expected = `expected ${EXAMPLES.approve}`;
+  if (!waiting?.gate || !waiting.digest) return 'no gate waits for an approval';
+  if (!text(input.gate)) return `gate is missing; ${expected}`;
+  if (!text(input.digest)) return `digest is missing; ${expected}`;
+  if (!text(input.by)) return `by is missing (who answers); ${expected}`;
+  if (input.gate !== waiting.gate)
+    return `gate ${JSON.stringify(input.gate)} does not wait; ${waiting.gate} does`;
+  if (input.digest !== waiting.digest) {
+    return `digest ${JSON.stringify(input.digest)} is not what the gate shows now (${waiting.digest}); look again`;
+  }
+  return undefined;
+}
+
+function checkDecision(run: Run, input: Input, name: 'retry' | 'skip' | 'accept'): string | undefined {
+  const { waiting } = run.progress;
+  if (!waiting?.answers.includes(name)) {
+    return waiting ? `${waiting.step} waits, but not for ${name}` : `nothing waits for ${name}`;
+  }
+  if (input.step !== undefined && !namesStep(input.step, waiting.step)) {
+    return `step ${JSON.stringify(input.step)} does not wait; ${waiting.step} does`;
+  }
+  return undefined;
+}
+
+/** `deploy` and `production/deploy` both name the step. */
+function namesStep(given: unknown, name: string): boolean {
+  return typeof given === 'string' && (given === name || name.endsWith(`/${given}`));
+}
+
+function answer(run: Run, input: Input, name: 'approve' | 'reject' | 'retry' | 'skip' | 'accept'): void {
+  run.answers.push({ name, by: nameOf(input), reason: text(input.reason) });
+}
+
+function nameOf(input: Input): string {
+  return text(input.by) ?? 'somebody who gave no name';
+}
+
+function text(value: unknown): string | undefined {
+  return typeof value === 'string' && value.trim() !== '' ? value.trim().slice(0, 500) : undefined;
+}

@@ -1,0 +1,73 @@
+/** The progress of a rollout: how it begins, and the shortened form that fits into a memo. */
+import type { RolloutInput } from '../contract/inputs.js';
+import type { Measurement, Progress, StepProgress } from '../contract/progress.js';
+
+const MEMO_LIMIT_BYTES = 16_000;
+const MESSAGE_LIMIT = 400;
+
+export function beginProgress(input: RolloutInput, runId: string, startedAtMs: number): Progress {
+  const { plan } = input;
+  return {
+    v: 1,
+    application: plan.application,
+    version: plan.version,
+    runId,
+    planDigest: plan.digest,
+    startedBy: input.startedBy,
+    startedAt: new Date(startedAtMs).toISOString(),
+    deadlineAt: new Date(startedAtMs + plan.deadlineMs).toISOString(),
+    overrides: plan.overrides,
+    phase: 'starting',
+    revision: 0,
+    steps: plan.stages.flatMap((stage) =>
+      stage.steps.map(
+        ({ id, name, kind }): StepProgress => ({
+          stage: stage.name,
+          id,
+          name,
+          kind,
+          status: 'pending',
+          attempt: 0,
+        }),
+      ),
+    ),
+    approvals: [],
+    compensations: [],
+    left: [],
+    warnings: [],
+  };
+}
+
+export function clip(text: string, limit = MESSAGE_LIMIT): string {
+  return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
+}
+
+/** The same progress, below 16 KB: first the figures behind the sentences go, then the sentences of old gates. */
+export function compactProgress(progress: Progress): Progress {
+  const levels = [
+    progress,
+    mapMeasurements(progress, (measurements) => measurements.map((m) => ({ ...m, values: {} }))),
+    mapMeasurements(progress, (measurements) => measurements.filter((m) => m.outcome !== 'pass').slice(0, 5)),
+  ];
+  const fitting = levels.find((level) => JSON.stringify(level).length <= MEMO_LIMIT_BYTES);
+  return fitting ?? withoutEvidence(mapMeasurements(progress, () => []));
+}
+
+function mapMeasurements(progress: Progress, map: (measurements: Measurement[]) => Measurement[]): Progress {
+  return {
+    ...progress,
+    steps: progress.steps.map((step) =>
+      step.measurements ? { ...step, measurements: map(step.measurements) } : step,
+    ),
+  };
+}
+
+function withoutEvidence(progress: Progress): Progress {
+  const { waiting, ...rest } = progress;
+  return {
+    ...rest,
+    waiting: waiting && { ...waiting, evidence: undefined },
+    steps: progress.steps.map((step) => ({ ...step, summary: step.summary && clip(step.summary, 80) })),
+    compensations: progress.compensations.map((c) => ({ ...c, description: clip(c.description, 80) })),
+  };
+}

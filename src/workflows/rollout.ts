@@ -1,0 +1,248 @@
+/**
+ * The rollout, read aloud: take the locks, go through the stages step by step, settle. Whatever ends that
+ * early (an abort, the UI's Cancel, a gate, a failure, a refusal, a timeout, the deadline) goes the same way
+ * back, in saga.ts.
+ *
+ * Concurrency: the forward flow runs in one cancellable scope, and it is the only thing that an abort, the
+ * deadline or a cancel ends. Beside it there is only the deadline's timer and notices. Everything after it
+ * (settling, the way back) is shielded. Handlers change state and never await.
+ */
+import {
+  allHandlersFinished,
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  isCancellation,
+  sleep,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { RolloutInput, RolloutResult } from '../contract/inputs.js';
+import { FAILURES } from '../contract/messages.js';
+import type { Outcome, StopReason } from '../contract/progress.js';
+import type { ApprovalStep, ResolvedStage, ResolvedStep } from '../plan/resolved.js';
+import { quick } from './activity-options.js';
+import { listen } from './answers.js';
+import { takeLocks } from './lock.js';
+import { Run } from './run.js';
+import { incomplete, takeBack } from './saga.js';
+import { approve } from './steps/approval.js';
+import { takeBaseline } from './steps/deploy.js';
+import { lookAt, verbsOf } from './steps/index.js';
+import { describeError, drifted, isFailure, now, stopOf } from './stop.js';
+
+export async function rollout(input: RolloutInput): Promise<RolloutResult> {
+  const forward = new CancellationScope();
+  const run = new Run(input, forward, lookAt);
+  listen(run);
+  run.changed();
+  let locks: CancellationScope | undefined;
+  try {
+    await forward.run(async () => {
+      startDeadline(run);
+      locks = await takeLocks(run);
+      await carryOut(run);
+    });
+  } catch (error) {
+    const stop =
+      run.stop ?? stopOf(error, run.progress.steps.find(({ status }) => status === 'running')?.name);
+    return await CancellationScope.nonCancellable(() => goBack(run, stop, locks));
+  }
+  return await CancellationScope.nonCancellable(async () => {
+    await settle(run);
+    return close(run, 'promoted', locks);
+  });
+}
+
+async function carryOut(run: Run): Promise<void> {
+  await quick('files of the plan').verifyPlanFiles({ context: run.context, files: run.plan.files });
+  run.tell('started', `${run.plan.application} ${run.plan.version}, started by ${run.input.startedBy}`);
+  run.enterPhase('running');
+  for (const stage of run.plan.stages) {
+    await enterStage(run, stage);
+    for (const step of stage.steps) {
+      await mayStart(run, step);
+      await carryOutStep(run, step);
+    }
+  }
+  // Nothing awaits between here and `settling`, so an abort is either before or too late, never half.
+  run.enterPhase('settling');
+}
+
+/** What runs there before anything is changed: the release that gates judge, and what restoring is measured against. */
+async function enterStage(run: Run, stage: ResolvedStage): Promise<void> {
+  run.progress.stage = stage.name;
+  for (const step of stage.steps) {
+    if (step.kind !== 'deploy') continue;
+    const { look } = await lookAt(run, step);
+    const found = look.found as Parameters<typeof takeBaseline>[2]['found'];
+    if (!run.releases.has(stage.name)) run.releases.set(stage.name, found.live);
+    await takeBaseline(run, step, { ...look, found });
+  }
+}
+
+/** Not while it is held, and a change not outside its window. */
+async function mayStart(run: Run, step: ResolvedStep): Promise<void> {
+  const { window } = run.stageOf(step);
+  for (;;) {
+    if (run.progress.held) {
+      const { by } = run.progress.held;
+      await run.waitFor(
+        {
+          for: 'hold',
+          step: step.name,
+          since: now(),
+          message: `held by ${by} before ${step.name}`,
+          answers: ['resume', 'abort'],
+        },
+        () => run.progress.held === undefined,
+      );
+      continue;
+    }
+    const waitMs = window && verbsOf(step).undo ? await quick('change window').measureWindow({ window }) : 0;
+    if (!run.progress.held && waitMs === 0) return;
+    if (waitMs > 0) {
+      await run.waitFor(
+        {
+          for: 'window',
+          step: step.name,
+          since: now(),
+          message: `${step.name} waits for its window (${window?.text})`,
+          answers: ['abort'],
+        },
+        () => run.progress.held !== undefined,
+        waitMs,
+      );
+    }
+  }
+}
+
+async function carryOutStep(run: Run, step: ResolvedStep): Promise<void> {
+  for (;;) {
+    run.beginStep(step.name);
+    try {
+      run.endStep(step.name, 'succeeded', await actOn(run, step));
+      return;
+    } catch (error) {
+      const gate = isFailure(error, FAILURES.drift) ? approvalOf(run, step) : undefined;
+      if (!gate) {
+        if (!isCancellation(error)) run.endStep(step.name, 'failed', describeError(error));
+        throw error;
+      }
+      await askAgain(run, gate, step, describeError(error));
+    }
+  }
+}
+
+/** Look, record the undo, act, verify. */
+async function actOn(run: Run, step: ResolvedStep): Promise<string> {
+  const verbs = verbsOf(step);
+  const look = await verbs.look(run, step);
+  const approved = run.approvedLooks.get(step.name);
+  if (approved !== undefined && approved !== look.digest) {
+    throw drifted(
+      `${step.name} is not what was approved: ${look.changes.join('; ') || 'nothing would change now'}`,
+    );
+  }
+  run.warn(...look.warnings);
+  if (verbs.undo) run.compensate(step, look, verbs.undo.describe(step, look));
+  const summary = await verbs.act(run, step, look);
+  await verbs.verify(run, step, look);
+  return summary;
+}
+
+/** The approval that covers a step, if it has been given. */
+function approvalOf(run: Run, step: ResolvedStep): ApprovalStep | undefined {
+  const steps = run.plan.stages.flatMap((stage) => stage.steps);
+  return steps.find(
+    (each): each is ApprovalStep =>
+      each.kind === 'approval' && each.config.covers.includes(step.name) && run.approvedLooks.has(step.name),
+  );
+}
+
+/** Drift voids the approval: what is left of the covered steps is shown and asked about anew. */
+async function askAgain(run: Run, gate: ApprovalStep, step: ResolvedStep, why: string): Promise<void> {
+  for (const approval of run.progress.approvals) {
+    if (approval.gate === gate.name && approval.answer === 'approved') {
+      approval.answer = 'voided';
+      approval.reason = why;
+    }
+  }
+  run.warn(`approval of ${gate.name} is void: ${why}`);
+  const left = gate.config.covers.slice(gate.config.covers.indexOf(step.name));
+  run.endStep(gate.name, 'succeeded', await approve(run, gate, left));
+}
+
+/** The deadline is a timer of ours: the server's own timeout would run no undo. */
+function startDeadline(run: Run): void {
+  const { deadlineMs } = run.plan;
+  const leftMs = workflowInfo().startTime.getTime() + deadlineMs - Date.now();
+  void sleep(Math.max(leftMs, 1), { summary: 'deadline' })
+    .then(() => {
+      const message = `the deadline of ${Math.round(deadlineMs / 60_000)} min has passed`;
+      run.turnRound({
+        kind: 'deadline',
+        message,
+        step: run.progress.steps.find(({ status }) => status === 'running')?.name,
+        at: now(),
+      });
+    })
+    .catch(() => undefined);
+}
+
+/** After the last gate: the old release goes, private labels are dropped. What fails here only warns. */
+async function settle(run: Run): Promise<void> {
+  run.keep();
+  for (const { step, look } of run.saga) {
+    try {
+      await verbsOf(step).settle(run, step, look);
+    } catch (error) {
+      run.warn(`${step.name} could not be settled: ${describeError(error)}`);
+    }
+  }
+}
+
+async function goBack(
+  run: Run,
+  stop: StopReason,
+  locks: CancellationScope | undefined,
+): Promise<RolloutResult> {
+  if (stop.kind === 'refused' && run.saga.length === 0) {
+    run.progress.stop = stop;
+    return close(run, 'refused', locks);
+  }
+  for (const { name, status } of run.progress.steps) {
+    if (status === 'running' || status === 'waiting') run.endStep(name, 'failed', stop.message);
+  }
+  const restored = await takeBack(run, stop);
+  const result = await close(run, restored ? 'rolledBack' : 'rollbackIncomplete', locks);
+  if (!restored)
+    throw incomplete(`left undone: ${run.progress.left.join(', ')}; accepted by ${run.progress.acceptedBy}`);
+  if (stop.kind === 'cancel') throw new CancelledFailure('cancelled; everything was restored');
+  return result;
+}
+
+async function close(
+  run: Run,
+  outcome: Outcome,
+  locks: CancellationScope | undefined,
+): Promise<RolloutResult> {
+  run.progress.outcome = outcome;
+  run.progress.closedAt = now();
+  run.progress.phase = 'closed';
+  run.changed();
+  run.tell(
+    'outcome',
+    `${run.plan.application} ${run.plan.version}: ${outcome}`,
+    run.progress.stop ? [run.progress.stop.message] : [],
+  );
+  try {
+    await quick('report').writeReport({ context: run.context, progress: run.progress });
+  } catch (error) {
+    run.warn(`the report could not be written: ${describeError(error)}`);
+  }
+  await run.noticesDelivered();
+  await condition(allHandlersFinished);
+  locks?.cancel();
+  run.keep();
+  return { outcome, progress: run.progress };
+}

@@ -1,0 +1,272 @@
+/** One rollout under way: its state, and every way in which that state may change. */
+
+import { defineSearchAttributeKey, SearchAttributeType } from '@temporalio/common';
+import {
+  CancellationScope,
+  CancelledFailure,
+  condition,
+  setCurrentDetails,
+  upsertMemo,
+  upsertSearchAttributes,
+  workflowInfo,
+} from '@temporalio/workflow';
+import type { DeployFound, Look, Release, RolloutContext, Subject } from '../contract/activities.js';
+import type { RolloutInput } from '../contract/inputs.js';
+import { SEARCH_ATTRIBUTES } from '../contract/messages.js';
+import type {
+  Compensation,
+  Measurement,
+  Phase,
+  Progress,
+  StepProgress,
+  StepStatus,
+  StopReason,
+  Waiting,
+} from '../contract/progress.js';
+import type { Json, NotifyMoment, ResolvedPlan, ResolvedStage, ResolvedStep } from '../plan/resolved.js';
+import { notice } from './activity-options.js';
+import { renderDetails } from './details.js';
+import { beginProgress, clip, compactProgress } from './progress.js';
+import { now } from './stop.js';
+
+const MEASUREMENTS_KEPT = 20;
+const NOTICE_GRACE = '20s';
+
+/** A step that may have changed something, with all that its undo needs. */
+export interface SagaEntry {
+  step: ResolvedStep;
+  look: Look;
+  compensation: Compensation;
+  /** Phases of the way back that are done, so that a `retry` repeats only what failed. */
+  done: Set<string>;
+}
+
+/** What a stage's deploy looked like before anything was changed. */
+export interface Baseline {
+  found: DeployFound;
+  inForce: Record<string, Json>;
+}
+
+export interface Answer {
+  name: 'approve' | 'reject' | 'retry' | 'skip' | 'accept';
+  by: string;
+  reason?: string;
+}
+
+export class Run {
+  readonly plan: ResolvedPlan;
+  readonly progress: Progress;
+  readonly context: RolloutContext;
+  readonly saga: SagaEntry[] = [];
+  /** The release that a stage's gates judge. */
+  readonly releases = new Map<string, Release>();
+  /** By the deploy step's name. */
+  readonly baselines = new Map<string, Baseline>();
+  /** `look` digests that an approval is bound to, by step. */
+  readonly approvedLooks = new Map<string, string>();
+  /** Answers to the present wait, oldest first. */
+  answers: Answer[] = [];
+  /** Set by abort, deadline and refusal, before the forward scope is cancelled. */
+  stop: StopReason | undefined;
+  private noticesUnderway = 0;
+  private lastAttributes = '';
+
+  constructor(
+    readonly input: RolloutInput,
+    readonly forward: CancellationScope,
+    /** Read only; what it finds, and one line about how it would be undone. */
+    readonly lookAt: (run: Run, step: ResolvedStep) => Promise<{ look: Look; undo: string | undefined }>,
+  ) {
+    const { runId, startTime } = workflowInfo();
+    this.plan = input.plan;
+    this.progress = beginProgress(input, runId, startTime.getTime());
+    this.context = {
+      application: input.plan.application,
+      version: input.plan.version,
+      runId,
+      directory: input.plan.directory,
+      startedBy: input.startedBy,
+    };
+  }
+
+  /** To be called after every change of the progress. */
+  changed(): void {
+    this.progress.revision += 1;
+    setCurrentDetails(renderDetails(this.progress));
+  }
+
+  /** Puts the progress where it can be read without any worker. Called when a step ends, not on every change: each call is an event. */
+  keep(): void {
+    upsertMemo({ progress: compactProgress(this.progress) });
+    this.publishAttributes();
+  }
+
+  enterPhase(phase: Phase): void {
+    this.progress.phase = phase;
+    this.changed();
+  }
+
+  /** First reason wins; the forward flow ends at its next await, or where the caller throws what this returns. */
+  turnRound(stop: StopReason): CancelledFailure {
+    if (!this.stop) {
+      this.stop = stop;
+      this.forward.cancel();
+    }
+    return new CancelledFailure(this.stop.message);
+  }
+
+  stageOf(step: ResolvedStep): ResolvedStage {
+    const stage = this.plan.stages.find(({ name }) => name === step.stage);
+    if (!stage) throw new TypeError(`no stage ${step.stage}`);
+    return stage;
+  }
+
+  subjectOf(step: ResolvedStep, release = this.releases.get(step.stage)): Subject {
+    return { context: this.context, stage: step.stage, step: step.name, release };
+  }
+
+  stepProgress(name: string): StepProgress {
+    const step = this.progress.steps.find((candidate) => candidate.name === name);
+    if (!step) throw new TypeError(`no step ${name}`);
+    return step;
+  }
+
+  beginStep(name: string): void {
+    const step = this.stepProgress(name);
+    step.status = 'running';
+    step.attempt += 1;
+    step.startedAt ??= now();
+    step.endedAt = undefined;
+    this.progress.stage = step.stage;
+    this.changed();
+  }
+
+  endStep(name: string, status: StepStatus, summary?: string): void {
+    const step = this.stepProgress(name);
+    step.status = status;
+    step.endedAt = now();
+    if (summary !== undefined) step.summary = clip(summary);
+    this.changed();
+    this.keep();
+  }
+
+  markStep(name: string, status: StepStatus): void {
+    this.stepProgress(name).status = status;
+    this.changed();
+  }
+
+  note(name: string, summary: string): void {
+    this.stepProgress(name).summary = clip(summary);
+    this.changed();
+  }
+
+  record(name: string, measurements: Measurement[]): void {
+    const step = this.stepProgress(name);
+    const byProbe = new Map((step.measurements ?? []).map((m) => [m.probe, m]));
+    for (const measurement of measurements) {
+      byProbe.set(measurement.probe, { ...measurement, message: clip(measurement.message) });
+    }
+    step.measurements = [...byProbe.values()].slice(-MEASUREMENTS_KEPT);
+    this.changed();
+  }
+
+  warn(...warnings: string[]): void {
+    for (const warning of warnings) {
+      if (!this.progress.warnings.includes(warning)) this.progress.warnings.push(clip(warning));
+    }
+    this.changed();
+  }
+
+  /** Records the undo of a step before the step acts. A second look at the same step replaces the first. */
+  compensate(step: ResolvedStep, look: Look, description: string): void {
+    const compensation: Compensation = {
+      step: step.name,
+      kind: step.kind,
+      description,
+      status: 'recorded',
+    };
+    const known = this.saga.findIndex((entry) => entry.step.name === step.name);
+    if (known >= 0) this.saga.splice(known, 1);
+    this.saga.push({ step, look, compensation, done: new Set() });
+    this.progress.compensations = this.saga.map((entry) => entry.compensation);
+    this.changed();
+  }
+
+  entryOf(name: string): SagaEntry | undefined {
+    return this.saga.find((entry) => entry.step.name === name);
+  }
+
+  /**
+   * Shows what is waited for until `isOver` says so or the time is up.
+   * @returns false when the time was up
+   */
+  async waitFor(waiting: Waiting, isOver: () => boolean, timeoutMs?: number): Promise<boolean> {
+    const { phase } = this.progress;
+    this.answers = [];
+    this.progress.waiting = {
+      ...waiting,
+      until: timeoutMs === undefined ? undefined : new Date(Date.now() + timeoutMs).toISOString(),
+    };
+    this.progress.phase =
+      phase === 'rollingBack' || phase === 'stuck' ? 'stuck' : waiting.for === 'hold' ? 'held' : 'waiting';
+    this.changed();
+    this.keep();
+    try {
+      if (timeoutMs === undefined) {
+        await condition(isOver);
+        return true;
+      }
+      return await condition(isOver, timeoutMs);
+    } finally {
+      this.progress.waiting = undefined;
+      this.enterPhase(phase);
+    }
+  }
+
+  /** Waits for the first answer of a person to a question. */
+  async ask(waiting: Omit<Waiting, 'since'>): Promise<Answer> {
+    await this.waitFor({ ...waiting, since: now() }, () => this.answers.length > 0);
+    const answer = this.answers[0];
+    if (!answer) throw new TypeError('a wait ended without an answer');
+    return answer;
+  }
+
+  /** Tells the notifiers of the plan, without anything waiting for them. */
+  tell(moment: NotifyMoment, title: string, lines: string[] = []): void {
+    const notifiers = this.plan.notify.filter(({ when }) => when.includes(moment));
+    if (notifiers.length === 0) return;
+    this.noticesUnderway += 1;
+    const input = { context: this.context, moment, notifiers, title, lines: lines.map((line) => clip(line)) };
+    void CancellationScope.nonCancellable(async () => {
+      try {
+        await notice(`tell: ${title}`).notify(input);
+      } catch {
+        this.warn(`nobody could be told: ${title}`);
+      } finally {
+        this.noticesUnderway -= 1;
+      }
+    });
+  }
+
+  /** Gives notices under way a moment to arrive; they never hold up the end. */
+  async noticesDelivered(): Promise<void> {
+    await condition(() => this.noticesUnderway === 0, NOTICE_GRACE);
+  }
+
+  private publishAttributes(): void {
+    if (!this.input.searchAttributes) return;
+    const { stage, phase, outcome } = this.progress;
+    const attributes = JSON.stringify([stage, phase, outcome]);
+    if (attributes === this.lastAttributes) return;
+    this.lastAttributes = attributes;
+    upsertSearchAttributes([
+      { key: keyword(SEARCH_ATTRIBUTES.stage), value: stage ?? null },
+      { key: keyword(SEARCH_ATTRIBUTES.phase), value: phase },
+      { key: keyword(SEARCH_ATTRIBUTES.outcome), value: outcome ?? null },
+    ]);
+  }
+}
+
+function keyword(name: string) {
+  return defineSearchAttributeKey(name, SearchAttributeType.KEYWORD);
+}

@@ -1,0 +1,180 @@
+/**
+ * The way back. Order: traffic to the warm old release at once; then what failed is stopped; then state, in
+ * reverse; then every release that started from undone state is started again; then all of it is measured.
+ * It runs shielded from cancellation. One undo that fails does not stop the others; afterwards the rollout
+ * stays open, names what is left, and waits for `retry` or `accept`.
+ */
+import { ApplicationFailure } from '@temporalio/workflow';
+import type { UndoResult } from '../contract/activities.js';
+import { FAILURES } from '../contract/messages.js';
+import type { Compensation, StopReason } from '../contract/progress.js';
+import type { Run, SagaEntry } from './run.js';
+import { type RestorationCheck, verbsOf } from './steps/index.js';
+import { describeError, now, rootCause } from './stop.js';
+
+/** @returns true when all was restored, false when a person accepted what is left */
+export async function takeBack(run: Run, stop: StopReason): Promise<boolean> {
+  run.progress.stop = stop;
+  run.progress.held = undefined;
+  run.enterPhase('rollingBack');
+  run.keep();
+  run.tell('rollback', `${stop.kind}: ${stop.message}`);
+  const entries = [...run.saga].reverse();
+  for (;;) {
+    await undoAll(run, entries);
+    const left = entries.filter(({ compensation }) => compensation.status === 'failed');
+    if (left.length === 0) return true;
+    if (!(await askForHelp(run, left))) return false;
+    for (const { compensation } of left) compensation.status = 'undoing';
+  }
+}
+
+async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
+  const reverting: SagaEntry[] = [];
+  for (const entry of entries) {
+    if (await isReverted(run, entry)) reverting.push(entry);
+  }
+  await inPhase(run, reverting, 'traffic', (entry) => undoOf(entry)?.traffic?.(run, entry.step, entry.look));
+  await inPhase(run, reverting, 'stop', (entry) => undoOf(entry)?.stop?.(run, entry.step, entry.look));
+  await inPhase(run, reverting, 'state', (entry) => undoOf(entry)?.state?.(run, entry.step, entry.look));
+  const undone = new Set(reverting.filter(({ done }) => done.has('state')).map(({ step }) => step.name));
+  await inPhase(run, reverting, 'restart', (entry) =>
+    undoOf(entry)?.restart?.(run, entry.step, entry.look, undone),
+  );
+  await measureRestoration(run, reverting);
+}
+
+function undoOf(entry: SagaEntry) {
+  return verbsOf(entry.step).undo;
+}
+
+/** What the plan says of a step's effect on the way back; `ask` asks once. */
+async function isReverted(run: Run, entry: SagaEntry): Promise<boolean> {
+  const { step, compensation } = entry;
+  if (compensation.status === 'undone' || compensation.status === 'kept') return false;
+  if (step.onRollback === 'keep' || (step.onRollback === 'ask' && (await isKeptByAnswer(run, entry)))) {
+    compensation.status = 'kept';
+    compensation.at = now();
+    run.progress.left.push(`${step.name}: kept (${compensation.description} was not done)`);
+    run.endStep(step.name, 'kept');
+    return false;
+  }
+  compensation.status = 'undoing';
+  run.markStep(step.name, 'undoing');
+  return true;
+}
+
+async function isKeptByAnswer(run: Run, { step, compensation, done }: SagaEntry): Promise<boolean> {
+  if (done.has('asked')) return false;
+  done.add('asked');
+  const message = `${step.name} asks before it is taken back (${compensation.description}): retry takes it back, skip keeps it`;
+  run.tell('waiting', message);
+  const answer = await run.ask({ for: 'decision', step: step.name, message, answers: ['retry', 'skip'] });
+  return answer.name === 'skip';
+}
+
+/** One phase over all entries; what failed in it is left out of the later ones, and the others go on. */
+async function inPhase(
+  run: Run,
+  entries: SagaEntry[],
+  phase: string,
+  undo: (entry: SagaEntry) => Promise<UndoResult> | undefined,
+): Promise<void> {
+  for (const entry of entries) {
+    if (entry.done.has(phase) || entry.compensation.status === 'failed') continue;
+    try {
+      const result = await undo(entry);
+      if (result) run.note(entry.step.name, result.summary);
+      entry.done.add(phase);
+    } catch (error) {
+      fail(run, entry, error);
+    }
+  }
+}
+
+async function measureRestoration(run: Run, entries: SagaEntry[]): Promise<void> {
+  const checks: RestorationCheck[] = [];
+  for (const entry of entries) {
+    if (entry.compensation.status === 'failed') continue;
+    try {
+      const measured = (await undoOf(entry)?.measure(run, entry.step, entry.look)) ?? [];
+      checks.push(...measured);
+      const against = measured.filter(({ ok }) => !ok);
+      if (against.length === 0) succeed(run, entry);
+      else failMeasured(run, entry, against);
+    } catch (error) {
+      fail(run, entry, error);
+    }
+  }
+  const earlier = run.progress.restoration?.checks ?? [];
+  const measuredNow = new Set(checks.map(({ what }) => what));
+  run.progress.restoration = { checks: [...earlier.filter(({ what }) => !measuredNow.has(what)), ...checks] };
+  run.changed();
+}
+
+function succeed(run: Run, { step, compensation }: SagaEntry): void {
+  Object.assign(compensation, { status: 'undone', at: now() } satisfies Partial<Compensation>);
+  for (const key of ['item', 'found', 'expected', 'command', 'error'] as const) delete compensation[key];
+  run.endStep(step.name, 'undone');
+}
+
+function failMeasured(run: Run, entry: SagaEntry, against: RestorationCheck[]): void {
+  entry.done.clear();
+  entry.done.add('asked');
+  Object.assign(entry.compensation, {
+    status: 'failed',
+    item: against.map(({ what }) => what).join(', '),
+    found: against.map(({ found }) => found).join(', '),
+    expected: against.map(({ expected }) => expected).join(', '),
+    command: undoOf(entry)?.mend(entry.step, entry.look),
+    at: now(),
+  } satisfies Partial<Compensation>);
+  run.endStep(entry.step.name, 'undoFailed');
+}
+
+/** A failure may carry what a person needs: { item, found, expected, command }. */
+function fail(run: Run, entry: SagaEntry, error: unknown): void {
+  const cause = rootCause(error);
+  const detail = cause instanceof ApplicationFailure ? cause.details?.[0] : undefined;
+  Object.assign(entry.compensation, {
+    status: 'failed',
+    item: entry.step.name,
+    command: undoOf(entry)?.mend(entry.step, entry.look),
+    ...(isDetail(detail) ? detail : {}),
+    error: describeError(error),
+    at: now(),
+  });
+  run.endStep(entry.step.name, 'undoFailed', describeError(error));
+}
+
+function isDetail(value: unknown): value is Partial<Compensation> {
+  return typeof value === 'object' && value !== null && 'item' in value;
+}
+
+/** @returns true for `retry`, false for `accept` */
+async function askForHelp(run: Run, left: SagaEntry[]): Promise<boolean> {
+  const items = left.map(({ compensation }) => compensation.item ?? compensation.step);
+  const message = `not restored: ${items.join(', ')}. retry undoes again, accept closes it as rollbackIncomplete`;
+  run.tell(
+    'rollbackIncomplete',
+    message,
+    left.flatMap(({ compensation: c }) => [
+      `${c.item ?? c.step}: found ${c.found ?? 'unknown'}, expected ${c.expected ?? 'as before'}`,
+      ...(c.command ? [`mend: ${c.command}`] : []),
+    ]),
+  );
+  const answer = await run.ask({
+    for: 'undo',
+    step: left[0]?.step.name ?? '',
+    message,
+    answers: ['retry', 'accept'],
+  });
+  if (answer.name === 'retry') return true;
+  run.progress.acceptedBy = answer.by;
+  run.progress.left.push(...items);
+  return false;
+}
+
+export function incomplete(message: string): ApplicationFailure {
+  return ApplicationFailure.nonRetryable(message, FAILURES.incomplete);
+}

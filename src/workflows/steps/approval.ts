@@ -1,0 +1,122 @@
+/** `approval`: shows what was found, and waits for people to answer exactly that. */
+import type { Evidence } from '../../contract/progress.js';
+import type { ApprovalStep, ResolvedStep } from '../../plan/resolved.js';
+import { quick } from '../activity-options.js';
+import type { Answer, Run } from '../run.js';
+import { now } from '../stop.js';
+import { nothing, nothingToLookAt, type StepVerbs } from './step-verbs.js';
+
+export const approval: StepVerbs<ApprovalStep> = {
+  look: async () => nothingToLookAt(),
+  act: (run, step) => approve(run, step, step.config.covers),
+  verify: nothing,
+  undo: null,
+  settle: nothing,
+};
+
+/**
+ * Asks for an approval of `covers`, bound to what a look finds now.
+ * @returns one line; ends the rollout when it is rejected or times out
+ */
+export async function approve(run: Run, step: ApprovalStep, covers: string[]): Promise<string> {
+  const evidence = await gatherEvidence(run, step, covers);
+  const approvers = await collectAnswers(run, step, evidence);
+  for (const [name, digest] of Object.entries(evidence.looks)) run.approvedLooks.set(name, digest);
+  return `approved by ${approvers.join(', ')} (digest ${evidence.digest})`;
+}
+
+async function gatherEvidence(run: Run, step: ApprovalStep, covers: string[]): Promise<Evidence> {
+  const covered = coveredSteps(run, covers);
+  const looks = [];
+  const compensations = run.saga.map(({ compensation }) => compensation.description);
+  for (const each of covered) {
+    const seen = await run.lookAt(run, each);
+    looks.push({ step: each.name, look: seen.look });
+    if (seen.undo) compensations.push(seen.undo);
+  }
+  return quick(`evidence for ${step.name}`).composeEvidence({
+    context: run.context,
+    gate: step.name,
+    approval: { ...step.config, covers },
+    planDigest: run.plan.digest,
+    overrides: run.plan.overrides,
+    looks,
+    results: resultsSoFar(run),
+    compensations: compensations.reverse(),
+  });
+}
+
+function coveredSteps(run: Run, covers: string[]): ResolvedStep[] {
+  return run.plan.stages.flatMap((stage) => stage.steps.filter(({ name }) => covers.includes(name)));
+}
+
+function resultsSoFar(run: Run): string[] {
+  return run.progress.steps
+    .filter(({ status, kind }) => status === 'succeeded' && kind !== 'approval')
+    .flatMap(({ name, summary, measurements }) => [
+      `${name}: ${summary ?? 'done'}`,
+      ...(measurements ?? []).map((m) => `${name}: ${m.message}`),
+    ]);
+}
+
+/** @returns who approved */
+async function collectAnswers(run: Run, step: ApprovalStep, evidence: Evidence): Promise<string[]> {
+  const { approvals, timeoutMs, covers } = step.config;
+  const { gate, digest } = evidence;
+  const message = `${step.name} needs ${approvals === 1 ? 'an approval' : `${approvals} approvals`} of ${covers.length} steps`;
+  run.markStep(step.name, 'waiting');
+  run.tell('approval', message, [
+    ...evidence.changes,
+    `headgate approve ${run.context.application} ${gate} --digest ${digest}`,
+  ]);
+  const inTime = await run.waitFor(
+    {
+      for: 'approval',
+      step: step.name,
+      since: now(),
+      message,
+      gate,
+      digest,
+      evidence,
+      answers: ['approve', 'reject', 'abort'],
+    },
+    () => isDecided(run.answers, approvals),
+    timeoutMs,
+  );
+  const rejection = run.answers.find(({ name }) => name === 'reject');
+  for (const { name, by, reason } of run.answers) {
+    run.progress.approvals.push({
+      gate,
+      digest,
+      answer: name === 'reject' ? 'rejected' : 'approved',
+      by,
+      verified: false,
+      at: now(),
+      reason,
+    });
+  }
+  if (rejection) {
+    throw run.turnRound({
+      kind: 'rejected',
+      message: `rejected by ${rejection.by}${because(rejection)}`,
+      step: step.name,
+      by: rejection.by,
+      at: now(),
+    });
+  }
+  if (!inTime) {
+    throw run.turnRound({ kind: 'timeout', message: 'nobody answered in time', step: step.name, at: now() });
+  }
+  run.markStep(step.name, 'running');
+  return [...new Set(run.answers.map(({ by }) => by))];
+}
+
+/** Two approvals are two people's. */
+function isDecided(answers: Answer[], approvals: number): boolean {
+  if (answers.some(({ name }) => name === 'reject')) return true;
+  return new Set(answers.map(({ by }) => by)).size >= approvals;
+}
+
+function because({ reason }: Answer): string {
+  return reason ? `: ${reason}` : '';
+}

@@ -1,0 +1,202 @@
+/**
+ * `deploy`: the new release beside the live one, judged before and after the promotion; the old one stays
+ * warm until the last gate has passed.
+ *
+ * The effect of each activity is decided by what the target says is live, so every one of them may be repeated.
+ */
+import { sleep } from '@temporalio/workflow';
+import type { DeployFound, Look, Release } from '../../contract/activities.js';
+import type { DeployStep, Json, ProbeSpec, ResolvedStep } from '../../plan/resolved.js';
+import { effect, measuring, quick, undoingEffect } from '../activity-options.js';
+import { judgeTogether } from '../gates.js';
+import type { Run } from '../run.js';
+import { gateFailed } from '../stop.js';
+import type { RestorationCheck, StepVerbs } from './step-verbs.js';
+
+const IN_FORCE_TRIES = 10;
+
+export const deploy: StepVerbs<DeployStep, DeployFound> = {
+  look: (run, step) => effect(`look at ${step.name}`).lookRelease(input(run, step)),
+
+  async act(run, step, look) {
+    const base = look.found;
+    await keepWithinBudget(run, step, base.live);
+    if (!base.staged) {
+      const release = await effect(`deploy ${run.plan.version}`).promoteRelease({
+        ...input(run, step),
+        base,
+        candidate: { ...base.live, version: run.plan.version },
+      });
+      run.releases.set(step.stage, release);
+      return `${release.id} is live (was ${base.live.id})`;
+    }
+    const candidate = await effect(`prepare ${run.plan.version} beside ${base.live.version}`).prepareRelease({
+      ...input(run, step),
+      base,
+    });
+    run.note(step.name, `${candidate.id} is there, not live yet`);
+    await judgeTogether(run, step, step.config.beforePromotion, step.config, candidate, 'before promotion');
+    const live = await effect(`promote ${candidate.id}`).promoteRelease({
+      ...input(run, step),
+      base,
+      candidate,
+    });
+    run.releases.set(step.stage, live);
+    return `${live.id} is live; ${base.live.id} stays warm`;
+  },
+
+  async verify(run, step) {
+    await judgeTogether(
+      run,
+      step,
+      step.config.afterPromotion,
+      step.config,
+      run.releases.get(step.stage),
+      'after promotion',
+    );
+  },
+
+  undo: {
+    describe: (step, look) => {
+      const again = step.config.startsFrom.length > 0 ? ', started again from what is restored' : '';
+      return `${step.name}: traffic back on ${look.found.live.id} (${look.found.live.version})${again}`;
+    },
+    mend: (step, look) =>
+      `promote ${look.found.live.id} at target ${step.config.target} of ${step.stage} by its own tool: ${commandOf(step, 'restore')}`,
+
+    async traffic(run, step, look) {
+      const result = await undoingEffect(`traffic back on ${look.found.live.id}`).restoreTraffic({
+        ...input(run, step),
+        base: look.found,
+      });
+      run.releases.set(step.stage, look.found.live);
+      return result;
+    },
+
+    stop: (run, step, look) =>
+      undoingEffect(`stop what was started beside ${look.found.live.id}`).retireRelease({
+        ...input(run, step),
+        base: look.found,
+      }),
+
+    async restart(run, step, look, undone) {
+      const from = step.config.startsFrom.filter((name) => undone.has(name));
+      if (from.length === 0) return { summary: 'reads nothing that was undone', changed: false };
+      return undoingEffect(`start ${look.found.live.id} again from ${from.join(', ')}`).restartRelease({
+        ...input(run, step),
+        release: look.found.live,
+      });
+    },
+
+    async measure(run, step, look) {
+      const after = await effect(`look at ${step.name}`).lookRelease(input(run, step));
+      const expected = look.found.live;
+      const found = after.found.live;
+      const live: RestorationCheck = {
+        what: `${step.name} live release`,
+        expected: `${expected.id} (${expected.version})`,
+        found: `${found.id} (${found.version})`,
+        ok: found.id === expected.id && found.version === expected.version,
+      };
+      return [live, ...(await measureInForce(run, step, found))];
+    },
+  },
+
+  async settle(run, step, { found }) {
+    if (!found.staged) return;
+    await effect(`retire ${found.live.id}`).retireRelease({
+      ...input(run, step),
+      base: found,
+      release: found.live,
+    });
+  },
+};
+
+/** Every probe of the step: what they tell of the configuration in force is compared before and after. */
+export function probesOf(step: DeployStep): ProbeSpec[] {
+  const byName = new Map(
+    [...step.config.beforePromotion, ...step.config.afterPromotion].map((p) => [p.name, p]),
+  );
+  return [...byName.values()];
+}
+
+/** What the running release says of its configuration, before anything is changed. */
+export async function takeBaseline(run: Run, step: DeployStep, look: Look<DeployFound>): Promise<void> {
+  const probes = probesOf(step);
+  const inForce =
+    probes.length === 0
+      ? {}
+      : await measuring(`configuration in force in ${look.found.live.id}`, 60_000).measureInForce({
+          subject: run.subjectOf(step, look.found.live),
+          probes,
+        });
+  run.baselines.set(step.name, { found: look.found, inForce });
+}
+
+/** Repeated for a while: a release that was just started again needs a moment to answer. */
+async function measureInForce(run: Run, step: DeployStep, live: Release): Promise<RestorationCheck[]> {
+  const expected = run.baselines.get(step.name)?.inForce ?? {};
+  if (Object.keys(expected).length === 0) return [];
+  for (let attempt = 1; ; attempt += 1) {
+    const found = await measuring(`configuration in force in ${live.id}`, 60_000).measureInForce({
+      subject: run.subjectOf(step, live),
+      probes: probesOf(step),
+    });
+    const checks = Object.entries(expected).map(
+      ([what, value]): RestorationCheck => ({
+        what: `${step.stage} in force: ${what}`,
+        expected: show(value),
+        found: show(found[what]),
+        ok: show(found[what]) === show(value),
+      }),
+    );
+    if (attempt === IN_FORCE_TRIES || checks.every(({ ok }) => ok)) return checks;
+    await sleep('2s', { summary: 'let the restored release answer' });
+  }
+}
+
+async function keepWithinBudget(run: Run, step: DeployStep, live: Release): Promise<void> {
+  const { connectionBudget: budget, steps } = run.stageOf(step);
+  if (!budget) return;
+  const result = await quick('connection budget').measureBudget({
+    context: run.context,
+    stage: step.stage,
+    budget,
+    deploy: step,
+    newLimit: plannedLimit(steps, budget.poolLimitKey),
+    release: live,
+    databaseUrl: databaseUrlOf(steps),
+  });
+  run.warn(...result.warnings);
+  if (result.fault) throw gateFailed(step.name, result.fault);
+}
+
+export function plannedLimit(steps: ResolvedStep[], key: string): number | undefined {
+  const values = steps.flatMap((step) => (step.kind === 'secret' ? [step.config.set[key]] : []));
+  const limit = Number(values.find((value) => value !== undefined));
+  return Number.isFinite(limit) ? limit : undefined;
+}
+
+/** The stage's database is the one that its probes ask. */
+export function databaseUrlOf(steps: ResolvedStep[]): string | undefined {
+  const probes = steps.flatMap((step): ProbeSpec[] => {
+    if (step.kind === 'deploy') return probesOf(step);
+    if (step.kind === 'check' || step.kind === 'monitor') return step.config.probes;
+    return step.kind === 'loadTest' ? step.config.during : [];
+  });
+  const url = probes.find(({ kind }) => kind === 'postgres')?.config.url;
+  return typeof url === 'string' ? url : undefined;
+}
+
+function input(run: Run, step: DeployStep) {
+  return { context: run.context, step };
+}
+
+function commandOf(step: DeployStep, verb: string): string {
+  const command = step.config.targetConfig[verb];
+  return Array.isArray(command) ? command.join(' ') : `${verb} of ${step.config.target}`;
+}
+
+function show(value: Json | undefined): string {
+  return value === undefined ? 'nothing' : JSON.stringify(value);
+}

@@ -1,0 +1,69 @@
+/** `secret`: merges keys into a secret by compare-and-set, and puts the version before it back. */
+import type { SecretFound } from '../../contract/activities.js';
+import type { SecretStep } from '../../plan/resolved.js';
+import { quick, undoing } from '../activity-options.js';
+import type { Run } from '../run.js';
+import { gateFailed } from '../stop.js';
+import type { StepVerbs } from './step-verbs.js';
+
+export const secret: StepVerbs<SecretStep, SecretFound> = {
+  look: (run, step) => quick(`look at secret ${idOf(step)}`).lookSecret(input(run, step)),
+
+  async act(run, step, look) {
+    const { versionId, changedKeys } = await quick(`set ${keysOf(step)} in ${idOf(step)}`).putSecret({
+      ...input(run, step),
+      base: look.found,
+    });
+    if (changedKeys.length === 0) return `${idOf(step)} already held what the plan sets`;
+    return `${idOf(step)}: ${changedKeys.join(', ')} (version ${versionId.slice(0, 8)})`;
+  },
+
+  async verify(run, step, look) {
+    const measurement = await quick(`read ${idOf(step)} back`).verifySecret({
+      ...input(run, step),
+      base: look.found,
+    });
+    run.record(step.name, [measurement]);
+    if (measurement.outcome !== 'pass') throw gateFailed(step.name, measurement.message);
+  },
+
+  undo: {
+    describe: (step, look) => `${idOf(step)}: AWSCURRENT back to version ${look.found.versionId.slice(0, 8)}`,
+    mend: (step, look) =>
+      `aws secretsmanager update-secret-version-stage --secret-id ${idOf(step)} --version-stage AWSCURRENT --move-to-version-id ${look.found.versionId} --remove-from-version-id $(aws secretsmanager describe-secret --secret-id ${idOf(step)} --query 'VersionIdsToStages' --output json | jq -r 'to_entries[]|select(.value|index("AWSCURRENT")).key')`,
+    state: (run, step, look) =>
+      undoing(`put ${idOf(step)} back`).undoSecret({ ...input(run, step), base: look.found }),
+    async measure(run, step, look) {
+      const after = await quick(`look at secret ${idOf(step)}`).lookSecret(input(run, step));
+      const expected = look.found.versionId;
+      const found = after.found.versionId;
+      return [
+        {
+          what: `secret ${idOf(step)}`,
+          expected: `version ${expected}`,
+          found: `version ${found}`,
+          ok: found === expected,
+        },
+      ];
+    },
+  },
+
+  async settle(run, step, look) {
+    await quick(`drop the private labels of ${idOf(step)}`).settleSecret({
+      ...input(run, step),
+      base: look.found,
+    });
+  },
+};
+
+function input(run: Run, step: SecretStep) {
+  return { context: run.context, step };
+}
+
+function idOf(step: SecretStep): string {
+  return step.config.awsSecretsManager.id;
+}
+
+function keysOf(step: SecretStep): string {
+  return Object.keys(step.config.set).join(', ');
+}
