@@ -62,7 +62,7 @@ const APPLY: Record<MessageName, Apply> = {
       kind: 'abort',
       by,
       message: reason ? `aborted by ${by}: ${reason}` : `aborted by ${by}`,
-      step: run.progress.steps.find(({ status }) => status === 'running' || status === 'waiting')?.name,
+      step: run.currentStep,
       at: now(),
     });
   },

@@ -43,8 +43,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
       await carryOut(run);
     });
   } catch (error) {
-    const stop =
-      run.stop ?? stopOf(error, run.progress.steps.find(({ status }) => status === 'running')?.name);
+    const stop = run.stop ?? stopOf(error, run.currentStep);
     return await CancellationScope.nonCancellable(() => goBack(run, stop, locks));
   }
   return await CancellationScope.nonCancellable(async () => {
@@ -182,7 +181,7 @@ function startDeadline(run: Run): void {
       run.turnRound({
         kind: 'deadline',
         message,
-        step: run.progress.steps.find(({ status }) => status === 'running')?.name,
+        step: run.currentStep,
         at: now(),
       });
     })

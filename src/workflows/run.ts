@@ -68,6 +68,8 @@ export class Run {
   answers: Answer[] = [];
   /** Set by abort, deadline and refusal, before the forward scope is cancelled. */
   stop: StopReason | undefined;
+  /** The step that is being carried out. */
+  currentStep: string | undefined;
   private noticesUnderway = 0;
   private lastAttributes = '';
 
@@ -138,6 +140,7 @@ export class Run {
     step.startedAt ??= now();
     step.endedAt = undefined;
     this.progress.stage = step.stage;
+    this.currentStep = name;
     this.changed();
   }
 

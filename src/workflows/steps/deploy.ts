@@ -194,7 +194,9 @@ function input(run: Run, step: DeployStep) {
 
 function commandOf(step: DeployStep, verb: string): string {
   const command = step.config.targetConfig[verb];
-  return Array.isArray(command) ? command.join(' ') : `${verb} of ${step.config.target}`;
+  return Array.isArray(command)
+    ? command.map((word) => (typeof word === 'string' ? word : JSON.stringify(word))).join(' ')
+    : `${verb} of ${step.config.target}`;
 }
 
 function show(value: Json | undefined): string {

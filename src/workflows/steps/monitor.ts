@@ -74,6 +74,9 @@ async function sampleUntil(
       const { probe, limit, measurement } = state.breach;
       throw gateFailed(step.name, `${probe} breached ${limit}: ${measurement.message}`);
     }
+    // A worker whose clock is ahead ends its window early; asking again at once would spin.
+    const earlyMs = untilMs - Date.now();
+    if (earlyMs > 0) await sleep(earlyMs, { summary: 'end of the window' });
   }
   return state;
 }

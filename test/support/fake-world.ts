@@ -1,0 +1,271 @@
+/**
+ * A world in memory behind the activities' contract, for tests of the workflow alone: what is asked of it, in
+ * which order, and what the workflow does when it fails. The real activities have tests of their own.
+ */
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type {
+  ActivityName,
+  DeployFound,
+  HeadgateActivities,
+  LockHolder,
+  Release,
+  SamplerState,
+} from '../../src/contract/activities.js';
+import { FAILURES } from '../../src/contract/messages.js';
+import type { Measurement, MeasurementOutcome } from '../../src/contract/progress.js';
+import type { Json, ProbeSpec } from '../../src/plan/resolved.js';
+
+type Fault = Error | undefined;
+
+export interface FakeWorld {
+  activities: HeadgateActivities;
+  /** `activity step-or-stage`, in the order in which they began. */
+  calls: string[];
+  /** Version id that AWSCURRENT points at, by secret. */
+  secrets: Map<string, string>;
+  /** By stage. */
+  live: Map<string, Release>;
+  candidates: Map<string, Release>;
+  /** What every probe answers, by name; `pass` without one. */
+  outcomes: Map<string, MeasurementOutcome>;
+  /** Value of `pool.limit` that the live release has in force, by stage. */
+  inForce: Map<string, number>;
+  /** Throws what it returns before the activity does anything. */
+  faults: Partial<Record<ActivityName, (call: number) => Fault>>;
+  /** Holds an activity until it is released or cancelled. */
+  blocked: Partial<Record<ActivityName, Promise<void>>>;
+  lockHolder: LockHolder | null;
+  notices: string[];
+}
+
+export function createFakeWorld(): FakeWorld {
+  const world: FakeWorld = {
+    calls: [],
+    secrets: new Map(),
+    live: new Map(),
+    candidates: new Map(),
+    outcomes: new Map(),
+    inForce: new Map(),
+    faults: {},
+    blocked: {},
+    lockHolder: null,
+    notices: [],
+    activities: undefined as unknown as HeadgateActivities,
+  };
+  world.activities = watched(world, createActivities(world));
+  return world;
+}
+
+/** Resolves when the world has seen a call that begins like this. */
+export async function seen(world: FakeWorld, call: string, timeoutMs = 20_000): Promise<void> {
+  const deadline = Date.now() + timeoutMs;
+  while (!world.calls.some((each) => each.startsWith(call))) {
+    if (Date.now() > deadline) throw new Error(`never called: ${call}; called: ${world.calls.join(', ')}`);
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+function createActivities(world: FakeWorld): HeadgateActivities {
+  const liveOf = (stage: string): Release =>
+    world.live.get(stage) ?? { id: `${stage}-old`, version: 'v1.0.0', url: `http://${stage}.invalid` };
+  const versionOf = (id: string): string => world.secrets.get(id) ?? `${id}-base`;
+  const foundOf = (stage: string): DeployFound => ({
+    live: liveOf(stage),
+    candidate: world.candidates.get(stage) ?? null,
+    staged: true,
+  });
+  const judge = (probe: ProbeSpec): Measurement =>
+    measurementOf(probe.name, world.outcomes.get(probe.name) ?? 'pass');
+
+  return {
+    async verifyPlanFiles() {},
+    measureWindow: async () => 0,
+    describeLockHolder: async () => world.lockHolder,
+
+    lookSecret: async ({ step }) => {
+      const { id } = step.config.awsSecretsManager;
+      const versionId = versionOf(id);
+      return {
+        found: { arn: `arn:${id}`, versionId },
+        changes: [`${id}: set ${Object.keys(step.config.set).join(', ')}`],
+        warnings: [],
+        effect: 'idempotent',
+        digest: `secret-${versionId}`,
+      };
+    },
+    putSecret: async ({ step, base }) => {
+      const { id } = step.config.awsSecretsManager;
+      const current = versionOf(id);
+      if (current !== base.versionId && current !== `${id}-new`) {
+        throw ApplicationFailure.nonRetryable(
+          `${id} is at ${current}, looked at ${base.versionId}`,
+          FAILURES.drift,
+        );
+      }
+      world.secrets.set(id, `${id}-new`);
+      return { versionId: `${id}-new`, changedKeys: Object.keys(step.config.set) };
+    },
+    verifySecret: async () => measurementOf('readBack', 'pass'),
+    undoSecret: async ({ step, base }) => {
+      const { id } = step.config.awsSecretsManager;
+      world.secrets.set(id, base.versionId);
+      return { summary: `${id} back at ${base.versionId}`, changed: true };
+    },
+    settleSecret: async () => ({ summary: 'labels dropped', changed: true }),
+
+    lookRelease: async ({ step }) => ({
+      found: foundOf(step.stage),
+      changes: [`${liveOf(step.stage).id} is replaced`],
+      warnings: [],
+      effect: 'idempotent',
+      digest: `release-${liveOf(step.stage).id}`,
+    }),
+    prepareRelease: async ({ step, context }) => {
+      const candidate = {
+        id: `${step.stage}-new`,
+        version: context.version,
+        url: `http://${step.stage}-new.invalid`,
+      };
+      world.candidates.set(step.stage, candidate);
+      return candidate;
+    },
+    promoteRelease: async ({ step, candidate }) => {
+      world.candidates.set(step.stage, liveOf(step.stage));
+      world.live.set(step.stage, candidate);
+      world.inForce.set(step.stage, 50);
+      return candidate;
+    },
+    restoreTraffic: async ({ step, base }) => {
+      world.live.set(step.stage, base.live);
+      world.inForce.set(step.stage, 20);
+      return { summary: `traffic on ${base.live.id}`, changed: true };
+    },
+    retireRelease: async ({ step }) => {
+      world.candidates.delete(step.stage);
+      return { summary: 'stopped', changed: true };
+    },
+    restartRelease: async ({ step }) => {
+      world.inForce.set(step.stage, 20);
+      return { summary: 'started again', changed: true };
+    },
+    measureBudget: async () => ({ warnings: [], lines: [] }),
+
+    measureProbes: async ({ probes }) => probes.map(judge),
+    measureInForce: async ({ subject }): Promise<Record<string, Json>> => ({
+      'poolLimit.pool.limit': world.inForce.get(subject.stage) ?? 20,
+    }),
+    awaitProbes: async ({ probes }) => {
+      const measurements = probes.map(judge);
+      const against = measurements.find(({ outcome }) => outcome !== 'pass');
+      return { outcome: against?.outcome ?? 'pass', measurements, rounds: 1 };
+    },
+    sampleProbes: async ({ probes, startedAtMs, untilMs, state }) => {
+      const tallies: SamplerState['tallies'] = {};
+      for (const probe of probes) {
+        const measurement = judge(probe);
+        const taken = Math.ceil((untilMs - startedAtMs) / probe.limits.intervalMs);
+        const pass = measurement.outcome === 'pass' ? taken : 0;
+        const error = measurement.outcome === 'error' ? taken : 0;
+        tallies[probe.name] = {
+          taken,
+          pass,
+          fail: 0,
+          inconclusive: 0,
+          error,
+          consecutiveFailures: 0,
+          consecutiveErrors: 0,
+          windows: {},
+          last: measurement,
+          nextDueMs: untilMs,
+        };
+        if (measurement.outcome === 'fail') {
+          return { tallies, breach: { probe: probe.name, limit: 'consecutiveFailureLimit 2', measurement } };
+        }
+      }
+      return { ...state, tallies };
+    },
+
+    lookLoadTest: async () => ({
+      found: { scriptSha256: 'a'.repeat(64), thresholds: ['http_req_failed'] },
+      changes: [],
+      warnings: [],
+      effect: 'none',
+      digest: 'load',
+    }),
+    runLoadTest: async ({ step }) => {
+      const outcome = world.outcomes.get(step.name) ?? 'pass';
+      return {
+        outcome,
+        measurements: [measurementOf('http_req_failed', outcome)],
+        exitCode: outcome === 'pass' ? 0 : 99,
+        iterations: 100,
+        requests: 100,
+        durationMs: 9_000,
+        artifacts: [],
+      };
+    },
+
+    composeEvidence: async ({ gate, approval, looks, results, compensations }) => ({
+      gate,
+      digest: digestOf(JSON.stringify(looks)),
+      covers: approval.covers,
+      changes: looks.flatMap(({ look }) => look.changes),
+      warnings: [],
+      results,
+      compensations,
+      looks: Object.fromEntries(looks.map(({ step, look }) => [step, look.digest])),
+    }),
+    notify: async ({ moment, title }) => {
+      world.notices.push(`${moment}: ${title}`);
+    },
+    async writeReport() {},
+    examineWorker: async () => [],
+  };
+}
+
+/** Counts, fails and blocks every activity as the test says. */
+function watched(world: FakeWorld, activities: HeadgateActivities): HeadgateActivities {
+  const wrapped = Object.entries(activities).map(([name, activity]) => [
+    name,
+    async (input: { step?: { name: string } | string; subject?: { step: string } }) => {
+      const step = typeof input?.step === 'object' ? input.step.name : (input?.subject?.step ?? '');
+      const key = name as ActivityName;
+      const call = world.calls.filter((each) => each.startsWith(`${name} `)).length + 1;
+      world.calls.push(`${name} ${step}`);
+      const fault = world.faults[key]?.(call);
+      if (fault) throw fault;
+      const blocked = world.blocked[key];
+      if (blocked) await untilReleased(blocked);
+      return (activity as (input: unknown) => Promise<unknown>)(input);
+    },
+  ]);
+  return Object.fromEntries(wrapped);
+}
+
+async function untilReleased(blocked: Promise<void>): Promise<void> {
+  const { cancelled, heartbeat } = Context.current();
+  const beat = setInterval(() => heartbeat(), 200);
+  try {
+    await Promise.race([blocked, cancelled]);
+  } finally {
+    clearInterval(beat);
+  }
+}
+
+function measurementOf(probe: string, outcome: MeasurementOutcome): Measurement {
+  return {
+    probe,
+    outcome,
+    at: new Date(0).toISOString(),
+    message: `${probe} said ${outcome}`,
+    values: {},
+    durationMs: 1,
+  };
+}
+
+function digestOf(text: string): string {
+  let hash = 0;
+  for (const character of text) hash = (hash * 31 + (character.codePointAt(0) ?? 0)) >>> 0;
+  return hash.toString(16).padStart(8, '0');
+}

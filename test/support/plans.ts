@@ -1,0 +1,156 @@
+/** Resolved plans for tests of the workflow: the story's shape, without a file. */
+import type {
+  ApprovalStep,
+  DeployStep,
+  LoadTestStep,
+  MonitorStep,
+  ProbeSpec,
+  ResolvedPlan,
+  ResolvedStage,
+  SecretStep,
+} from '../../src/plan/resolved.js';
+
+export function probe(name: string, kind = 'http'): ProbeSpec {
+  return { name, kind, config: {}, expect: [{ path: 'status', equals: 200 }], timeoutMs: 1_000 };
+}
+
+export function secretStep(stage: string): SecretStep {
+  return {
+    kind: 'secret',
+    id: 'settings',
+    stage,
+    name: `${stage}/settings`,
+    onRollback: 'revert',
+    config: {
+      awsSecretsManager: { id: `app/${stage}`, region: 'us-east-1' },
+      set: { DB_CONNECTION_LIMIT: '50' },
+    },
+  };
+}
+
+export function deployStep(
+  stage: string,
+  strategy: DeployStep['config']['strategy'] = 'blueGreen',
+): DeployStep {
+  return {
+    kind: 'deploy',
+    id: 'deploy',
+    stage,
+    name: `${stage}/deploy`,
+    onRollback: 'revert',
+    config: {
+      target: 'command',
+      targetConfig: {
+        status: ['status'],
+        promote: ['promote', stage],
+        prepare: ['prepare'],
+        restore: ['restore'],
+      },
+      strategy,
+      startsFrom: [`${stage}/settings`],
+      beforePromotion: strategy === 'blueGreen' ? [probe('preview')] : [],
+      afterPromotion: [probe('healthy'), probe('poolLimit', 'poolMetrics')],
+      probeTimeoutMs: 10_000,
+      probeIntervalMs: 1_000,
+    },
+  };
+}
+
+export function loadTestStep(stage: string): LoadTestStep {
+  return {
+    kind: 'loadTest',
+    id: 'loadTest',
+    stage,
+    name: `${stage}/loadTest`,
+    onRollback: 'revert',
+    config: {
+      script: 'peak.js',
+      env: {},
+      outputs: ['json'],
+      timeoutMs: 60_000,
+      during: [],
+      expect: [{ metric: 'http_req_failed', path: 'rate', lt: 0.01 }],
+    },
+  };
+}
+
+export function approvalStep(stage: string, covers: string[], approvals = 1): ApprovalStep {
+  return {
+    kind: 'approval',
+    id: 'approval',
+    stage,
+    name: `${stage}/approval`,
+    onRollback: 'revert',
+    config: { timeoutMs: 24 * 3_600_000, approvals, notInitiator: false, covers },
+  };
+}
+
+export function monitorStep(stage: string, forMs = 2_000): MonitorStep {
+  return {
+    kind: 'monitor',
+    id: 'monitor',
+    stage,
+    name: `${stage}/monitor`,
+    onRollback: 'revert',
+    config: {
+      forMs,
+      minimumCoverage: 0.95,
+      onInconclusive: 'ask',
+      probes: [
+        {
+          ...probe('watched'),
+          limits: {
+            intervalMs: 100,
+            initialDelayMs: 0,
+            consecutiveFailureLimit: 2,
+            consecutiveErrorLimit: 4,
+          },
+        },
+      ],
+    },
+  };
+}
+
+/** Staging with its load test, approval, production with its monitor. */
+export function storyPlan(application: string, changes: Partial<ResolvedPlan> = {}): ResolvedPlan {
+  const production = [secretStep('production'), deployStep('production'), monitorStep('production')];
+  return planOf(
+    application,
+    [
+      {
+        name: 'staging',
+        steps: [secretStep('staging'), deployStep('staging', 'immediate'), loadTestStep('staging')],
+      },
+      {
+        name: 'production',
+        steps: [
+          approvalStep(
+            'production',
+            production.map(({ name }) => name),
+          ),
+          ...production,
+        ],
+      },
+    ],
+    changes,
+  );
+}
+
+export function planOf(
+  application: string,
+  stages: ResolvedStage[],
+  changes: Partial<ResolvedPlan> = {},
+): ResolvedPlan {
+  return {
+    application,
+    version: 'v1.0.1',
+    deadlineMs: 12 * 3_600_000,
+    overrides: {},
+    notify: [],
+    stages,
+    files: [],
+    directory: '/nowhere',
+    digest: 'd'.repeat(64),
+    ...changes,
+  };
+}
