@@ -25,8 +25,11 @@ export async function lock(): Promise<void> {
   await CancellationScope.current().cancelRequested;
 }
 
-/** @returns the scope that the locks live in; cancelling it gives them back */
-export async function takeLocks(run: Run): Promise<CancellationScope> {
+/** Gives the locks back, and returns when the server has closed them. */
+export type GiveBack = () => Promise<void>;
+
+/** A rollout that is refused one lock gives back those that it had. */
+export async function takeLocks(run: Run): Promise<GiveBack> {
   // Below a shielded scope: a cancel of the rollout must not give the locks back before the undo.
   const scope = await CancellationScope.nonCancellable(async () => new CancellationScope());
   const memo = {
@@ -34,24 +37,33 @@ export async function takeLocks(run: Run): Promise<CancellationScope> {
     runId: run.context.runId,
     startedBy: run.context.startedBy,
   };
-  for (const resource of lockedResources(run.plan)) {
-    await scope.run(() => takeLock(resource, memo));
+  const held: Promise<void>[] = [];
+  const giveBack = async () => {
+    scope.cancel();
+    await Promise.all(held);
+  };
+  try {
+    for (const resource of lockedResources(run.plan))
+      held.push((await scope.run(() => takeLock(resource, memo))).closed);
+  } catch (error) {
+    await giveBack();
+    throw error;
   }
-  return scope;
+  return giveBack;
 }
 
-async function takeLock(resource: string, memo: Record<string, string>): Promise<void> {
+/** @returns a promise that settles when the lock has been given back, wrapped so that nobody waits for it here */
+async function takeLock(resource: string, memo: Record<string, string>): Promise<{ closed: Promise<void> }> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const child = await startChild(LOCK_WORKFLOW, {
         workflowId: lockWorkflowId(resource),
         parentClosePolicy: ParentClosePolicy.TERMINATE,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_REQUESTED,
+        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
         memo,
         staticSummary: `held by rollout/${memo.application}`,
       });
-      child.result().catch(() => undefined);
-      return;
+      return { closed: child.result().catch(() => undefined) };
     } catch (error) {
       if (!(rootCause(error) instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       const holder = await quick(`who holds ${resource}`).describeLockHolder({ resource });

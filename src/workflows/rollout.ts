@@ -22,7 +22,7 @@ import type { Outcome, StopReason } from '../contract/progress.js';
 import type { ApprovalStep, ResolvedStage, ResolvedStep } from '../plan/resolved.js';
 import { quick } from './activity-options.js';
 import { listen } from './answers.js';
-import { takeLocks } from './lock.js';
+import { type GiveBack, takeLocks } from './lock.js';
 import { Run } from './run.js';
 import { incomplete, takeBack } from './saga.js';
 import { approve } from './steps/approval.js';
@@ -35,20 +35,20 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
   const run = new Run(input, forward, lookAt);
   listen(run);
   run.changed();
-  let locks: CancellationScope | undefined;
+  let giveBack: GiveBack | undefined;
   try {
     await forward.run(async () => {
       startDeadline(run);
-      locks = await takeLocks(run);
+      giveBack = await takeLocks(run);
       await carryOut(run);
     });
   } catch (error) {
     const stop = run.stop ?? stopOf(error, run.currentStep);
-    return await CancellationScope.nonCancellable(() => goBack(run, stop, locks));
+    return await CancellationScope.nonCancellable(() => goBack(run, stop, giveBack));
   }
   return await CancellationScope.nonCancellable(async () => {
     await settle(run);
-    return close(run, 'promoted', locks);
+    return close(run, 'promoted', giveBack);
   });
 }
 
@@ -200,31 +200,23 @@ async function settle(run: Run): Promise<void> {
   }
 }
 
-async function goBack(
-  run: Run,
-  stop: StopReason,
-  locks: CancellationScope | undefined,
-): Promise<RolloutResult> {
+async function goBack(run: Run, stop: StopReason, giveBack: GiveBack | undefined): Promise<RolloutResult> {
   if (stop.kind === 'refused' && run.saga.length === 0) {
     run.progress.stop = stop;
-    return close(run, 'refused', locks);
+    return close(run, 'refused', giveBack);
   }
   for (const { name, status } of run.progress.steps) {
     if (status === 'running' || status === 'waiting') run.endStep(name, 'failed', stop.message);
   }
   const restored = await takeBack(run, stop);
-  const result = await close(run, restored ? 'rolledBack' : 'rollbackIncomplete', locks);
+  const result = await close(run, restored ? 'rolledBack' : 'rollbackIncomplete', giveBack);
   if (!restored)
     throw incomplete(`left undone: ${run.progress.left.join(', ')}; accepted by ${run.progress.acceptedBy}`);
   if (stop.kind === 'cancel') throw new CancelledFailure('cancelled; everything was restored');
   return result;
 }
 
-async function close(
-  run: Run,
-  outcome: Outcome,
-  locks: CancellationScope | undefined,
-): Promise<RolloutResult> {
+async function close(run: Run, outcome: Outcome, giveBack: GiveBack | undefined): Promise<RolloutResult> {
   run.progress.outcome = outcome;
   run.progress.closedAt = now();
   run.progress.phase = 'closed';
@@ -241,7 +233,7 @@ async function close(
   }
   await run.noticesDelivered();
   await condition(allHandlersFinished);
-  locks?.cancel();
+  await giveBack?.();
   run.keep();
   return { outcome, progress: run.progress };
 }
