@@ -1,0 +1,125 @@
+/** How an activity fails: with a type that the workflow knows, a text for the on-call, and no secret. */
+import { Context } from '@temporalio/activity';
+import { ApplicationFailure, CancelledFailure } from '@temporalio/common';
+import type { ActivityExecuteInput, ActivityInboundCallsInterceptor, Next } from '@temporalio/worker';
+import { FAILURES } from '../contract/messages.js';
+import type { Json } from '../plan/resolved.js';
+import type { Redactor } from './redaction.js';
+
+const LONGEST_MESSAGE = 2048;
+const LONGEST_DETAILS = 12 * 1024;
+const MOST_STACK_FRAMES = 10;
+
+/** What somebody else changed meanwhile, and the command that mends it. */
+export interface ConflictDetails {
+  item: string;
+  found: string;
+  expected: string;
+  command: string;
+}
+
+/** Wrong configuration, missing permission, malformed reply: repeating does not help. */
+export function invalid(message: string, details?: Json): ApplicationFailure {
+  return permanent(FAILURES.invalid, message, details);
+}
+
+/** What is there now is not what was looked at or approved. */
+export function drift(message: string, details?: Json): ApplicationFailure {
+  return permanent(FAILURES.drift, message, details);
+}
+
+export function refused(message: string, details?: Json): ApplicationFailure {
+  return permanent(FAILURES.refused, message, details);
+}
+
+export function notPermitted(message: string, details?: Json): ApplicationFailure {
+  return permanent(FAILURES.notPermitted, message, details);
+}
+
+/** Carries `[{ item, found, expected, command }]` as details. */
+export function conflict(details: ConflictDetails): ApplicationFailure {
+  const message = `${details.item}: expected ${details.expected}, found ${details.found}. To mend it: ${details.command}`;
+  return permanent(FAILURES.conflict, message, { ...details });
+}
+
+function permanent(type: string, message: string, details?: Json): ApplicationFailure {
+  return ApplicationFailure.create({
+    type,
+    message,
+    nonRetryable: true,
+    details: details === undefined ? undefined : [details],
+  });
+}
+
+/**
+ * Every error of an activity passes here before Temporal records it: redacted, at most 2 KB, without causes
+ * (they carry command lines and replies). What is not a failure of ours becomes a retryable one.
+ * A cancellation passes unchanged.
+ */
+export class ErrorMappingInterceptor implements ActivityInboundCallsInterceptor {
+  readonly #redactor: Redactor;
+
+  constructor(redactor: Redactor) {
+    this.#redactor = redactor;
+  }
+
+  async execute(
+    input: ActivityExecuteInput,
+    next: Next<ActivityInboundCallsInterceptor, 'execute'>,
+  ): Promise<unknown> {
+    try {
+      return await next(input);
+    } catch (error) {
+      const { cancellationSignal } = Context.current();
+      if (cancellationSignal.aborted && isCancellation(error, cancellationSignal)) {
+        throw cancellationSignal.reason;
+      }
+      throw mapError(error, this.#redactor);
+    }
+  }
+}
+
+function isCancellation(error: unknown, signal: AbortSignal): boolean {
+  if (error === signal.reason || error instanceof CancelledFailure) return true;
+  return error instanceof Error && error.name === 'AbortError';
+}
+
+/** The failure that may be recorded for `error`. */
+export function mapError(error: unknown, redactor: Redactor): ApplicationFailure {
+  const message = redactor.redact(error instanceof Error ? error.message : String(error));
+  const known = error instanceof ApplicationFailure ? error : undefined;
+  const failure = ApplicationFailure.create({
+    type: known ? (known.type ?? undefined) : nameOf(error),
+    message: shorten(message, LONGEST_MESSAGE),
+    nonRetryable: known?.nonRetryable ?? false,
+    details: known?.details ? redactDetails(known.details, redactor) : undefined,
+    nextRetryDelay: known?.nextRetryDelay ?? undefined,
+    category: known?.category ?? undefined,
+  });
+  failure.stack = redactor.redact(stackFrames(error));
+  return failure;
+}
+
+function nameOf(error: unknown): string {
+  return error instanceof Error && /^\w{1,60}$/.test(error.name) ? error.name : 'Error';
+}
+
+function redactDetails(details: unknown[], redactor: Redactor): unknown[] {
+  const text = redactor.redact(JSON.stringify(details));
+  if (text.length > LONGEST_DETAILS) return [{ truncated: shorten(text, LONGEST_DETAILS) }];
+  const parsed: unknown = JSON.parse(text);
+  return Array.isArray(parsed) ? parsed : [parsed];
+}
+
+/** Only the places: the first line of a stack repeats the message, unredacted and at full length. */
+function stackFrames(error: unknown): string {
+  const lines = error instanceof Error ? (error.stack ?? '').split('\n') : [];
+  return lines
+    .filter((line) => /^\s+at /.test(line))
+    .slice(0, MOST_STACK_FRAMES)
+    .join('\n');
+}
+
+function shorten(text: string, longest: number): string {
+  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+}

@@ -1,0 +1,82 @@
+/** Digests of the files that a plan names: the client takes them at the start, the worker compares them. */
+import { createHash } from 'node:crypto';
+import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+
+/** Why a plan's file cannot be digested. `message` is a sentence for the person who wrote the plan. */
+export class PlanFileError extends Error {
+  override readonly name = 'PlanFileError';
+  readonly reason: 'missing' | 'outside' | 'unreadable';
+
+  constructor(reason: PlanFileError['reason'], message: string) {
+    super(message);
+    this.reason = reason;
+  }
+}
+
+/**
+ * sha256, hex, of one file's bytes, or of a folder: over `<path>\0<sha256>\n` of every file below it, sorted by path.
+ * `path` is relative to the plan's folder and may not lead out of it, not by a symbolic link either.
+ * @throws PlanFileError
+ */
+export async function digestPath(directory: string, path: string): Promise<string> {
+  const root = await realpath(resolve(directory)).catch((error: unknown) => {
+    throw describe(error, directory);
+  });
+  const place = await resolveInside(root, path);
+  if (!(await stat(place)).isDirectory()) return digestFile(place, path);
+  const hash = createHash('sha256');
+  for (const file of await listFiles(root, place)) {
+    const name = relative(place, file).split(sep).join('/');
+    const real = await resolveInside(root, relative(root, file));
+    hash.update(`${name}\0${await digestFile(real, join(path, name))}\n`);
+  }
+  return hash.digest('hex');
+}
+
+/** Absolute path of a plan's file, all links followed. @throws PlanFileError when missing or outside */
+export async function resolvePlanFile(directory: string, path: string): Promise<string> {
+  return resolveInside(await realpath(resolve(directory)), path);
+}
+
+async function resolveInside(root: string, path: string): Promise<string> {
+  const outside = new PlanFileError('outside', `${path} lies outside the plan's folder ${root}.`);
+  if (isAbsolute(path) || leadsOut(relative(root, resolve(root, path)))) throw outside;
+  const real = await realpath(resolve(root, path)).catch((error: unknown) => {
+    throw describe(error, path);
+  });
+  if (leadsOut(relative(root, real))) throw outside;
+  return real;
+}
+
+function leadsOut(fromRoot: string): boolean {
+  return fromRoot === '..' || fromRoot.startsWith(`..${sep}`) || isAbsolute(fromRoot);
+}
+
+async function listFiles(root: string, folder: string): Promise<string[]> {
+  const files: string[] = [];
+  for (const entry of await readdir(folder, { withFileTypes: true })) {
+    const path = join(folder, entry.name);
+    if (entry.isDirectory()) {
+      files.push(...(await listFiles(root, path)));
+    } else if ((await stat(path)).isFile()) {
+      files.push(path);
+    } else {
+      throw new PlanFileError('unreadable', `${relative(root, path)} is neither a file nor a folder.`);
+    }
+  }
+  return files.sort((a, b) => (a < b ? -1 : 1));
+}
+
+async function digestFile(place: string, path: string): Promise<string> {
+  const content = await readFile(place).catch((error: unknown) => {
+    throw describe(error, path);
+  });
+  return createHash('sha256').update(content).digest('hex');
+}
+
+function describe(error: unknown, path: string): PlanFileError {
+  const code = error instanceof Error && 'code' in error ? String(error.code) : 'unknown error';
+  if (code === 'ENOENT' || code === 'ENOTDIR') return new PlanFileError('missing', `${path} does not exist.`);
+  return new PlanFileError('unreadable', `${path} cannot be read (${code}).`);
+}
