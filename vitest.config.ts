@@ -23,6 +23,7 @@ export default defineConfig({
       // The time-skipping server has one clock for all.
       project('timeskip', { timeoutMs: 120_000 }),
       project('e2e', { timeoutMs: 300_000 }),
+      ...(process.env.HEADGATE_RECORD ? [project('record', { timeoutMs: 60_000 })] : []),
     ],
   },
 });

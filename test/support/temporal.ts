@@ -18,8 +18,10 @@ const UNTHROTTLED = [
   'history.timerProcessorMaxTimeShift="1ms"',
 ].flatMap((value) => ['--dynamic-config-value', value]);
 
-const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url);
-const CONVERTER = fileURLToPath(new URL('../../dist/src/workflows/payload-converter.cjs', import.meta.url));
+export const BUNDLE = new URL('../../dist/workflow-bundle.js', import.meta.url);
+export const CONVERTER = fileURLToPath(
+  new URL('../../dist/src/workflows/payload-converter.cjs', import.meta.url),
+);
 
 /** Path of the Temporal CLI: the environment's, PATH's, or what the tool resolver has cached. */
 export function findTemporal(): string | undefined {

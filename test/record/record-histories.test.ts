@@ -1,0 +1,80 @@
+/** Not a test: `npm run record-histories` runs this to write test/histories/ anew, after a change that no `patched()` covers. */
+import { randomUUID } from 'node:crypto';
+import type { WorkflowHandle } from '@temporalio/client';
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { RolloutInput } from '../../src/contract/inputs.js';
+import { PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
+import type { Progress } from '../../src/contract/progress.js';
+import { createFakeWorld, type FakeWorld, seen } from '../support/fake-world.js';
+import { writeHistory } from '../support/histories.js';
+import { storyPlan } from '../support/plans.js';
+import { startTemporal, startWorkers } from '../support/temporal.js';
+
+let env: TestWorkflowEnvironment;
+beforeAll(async () => {
+  env = await startTemporal();
+});
+afterAll(async () => env?.teardown());
+
+async function record(
+  name: string,
+  outcome: string,
+  prepare: (world: FakeWorld) => void,
+  answer: (handle: WorkflowHandle, world: FakeWorld) => Promise<void>,
+  approvalTimeoutMs = 60_000,
+): Promise<void> {
+  const world = createFakeWorld();
+  prepare(world);
+  const plan = storyPlan(`recorded-${randomUUID().slice(0, 8)}`);
+  for (const step of plan.stages.flatMap(({ steps }) => steps)) {
+    if (step.kind === 'approval') step.config.timeoutMs = approvalTimeoutMs;
+  }
+  const workers = await startWorkers(env, world.activities);
+  try {
+    const input: RolloutInput = { plan, startedBy: 'ana', searchAttributes: true };
+    const workflowId = rolloutWorkflowId(plan.application);
+    const handle = await env.client.workflow.start('rollout', {
+      workflowId,
+      taskQueue: TASK_QUEUE,
+      args: [input],
+    });
+    await answer(handle, world);
+    await handle.result();
+    const { outcome: found } = await handle.query<Progress>(PROGRESS_QUERY);
+    expect(found).toBe(outcome);
+    await writeHistory(name, await handle.fetchHistory());
+  } finally {
+    await workers.stop();
+  }
+}
+
+async function approve(handle: WorkflowHandle): Promise<void> {
+  for (;;) {
+    const { waiting } = await handle.query<Progress>(PROGRESS_QUERY);
+    if (waiting?.for !== 'approval') continue;
+    await handle.executeUpdate('approve', {
+      args: [{ gate: waiting.gate, digest: waiting.digest, by: 'ben' }],
+    });
+    return;
+  }
+}
+
+const nothing = () => {};
+
+test('promoted', () => record('promoted', 'promoted', nothing, approve));
+test('rolled back', () =>
+  record('rolled-back', 'rolledBack', ({ outcomes }) => outcomes.set('watched', 'fail'), approve));
+test('aborted', () =>
+  record(
+    'aborted',
+    'rolledBack',
+    ({ blocked }) => {
+      blocked.runLoadTest = new Promise(nothing);
+    },
+    async (handle, world) => {
+      await seen(world, 'runLoadTest');
+      await handle.signal('abort', { by: 'cas' });
+    },
+  ));
+test('timed out', () => record('timed-out', 'rolledBack', nothing, async () => {}, 2_000));
