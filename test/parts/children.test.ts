@@ -77,7 +77,7 @@ describe('what a child gives back', () => {
 
   it('timedOut when its time is over, and it is gone', async () => {
     const { script, pids } = await writeFamily();
-    const running = runChild({ file: node, args: [script], timeoutMs: 1500 });
+    const running = runChild({ file: node, args: [script], timeoutMs: 3000 });
     const family = await readPids(pids);
     expect(family.every(isAlive)).toBe(true);
     expect(await running).toMatchObject({ timedOut: true });
