@@ -1,0 +1,95 @@
+/** Approval from the Temporal UI's signal form, in a browser, with the JSON that the details print. */
+import { existsSync } from 'node:fs';
+import { type Browser, chromium, type Page } from 'playwright-core';
+import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { APPLICATION, bringUp, type Story, start, untilProgress } from '../support/story.js';
+
+const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
+  existsSync,
+);
+if (!executablePath && process.env.CI)
+  throw new Error('no Chromium: install the distribution package chromium');
+
+describe.skipIf(!executablePath)('in the Temporal UI', () => {
+  let story: Story;
+  let browser: Browser;
+  let page: Page;
+  let address: string;
+
+  beforeAll(async () => {
+    story = await bringUp();
+    address = story.sandbox.TEMPORAL_ADDRESS ?? '';
+    await story.startWorker();
+    await start(story.product);
+    browser = await chromium.launch({
+      executablePath,
+      args: [
+        '--no-sandbox',
+        '--disable-gpu',
+        '--disable-quic',
+        '--no-first-run',
+        '--disable-background-networking',
+        '--disable-component-update',
+        '--disable-sync',
+      ],
+    });
+    page = await browser.newPage({ viewport: { width: 1400, height: 1400 } });
+  });
+  afterAll(async () => {
+    await browser?.close();
+    await story?.stop();
+  });
+
+  async function sendSignal(name: string, input: string): Promise<void> {
+    await page
+      .getByRole('button', { name: /more actions|workflow actions/i })
+      .first()
+      .click();
+    await page.getByText('Send a Signal', { exact: false }).first().click();
+    const dialog = page.getByRole('dialog').last();
+    await dialog.getByLabel(/signal name/i).fill(name);
+    const editor = dialog.locator('.cm-content').first();
+    await editor.click();
+    await page.keyboard.press('ControlOrMeta+A');
+    await page.keyboard.press('Delete');
+    if (input) await page.keyboard.insertText(input);
+    await dialog.getByRole('button', { name: /submit|send/i }).click();
+    await dialog.waitFor({ state: 'hidden' });
+  }
+
+  test('empty and wrong input change nothing and say why; the printed JSON approves', async () => {
+    const { waiting } = await untilProgress(address, (progress) => progress.waiting?.for === 'approval');
+    const ui = `http://127.0.0.1:${story.product.portBase + 1}`;
+    await page.goto(`${ui}/namespaces/default/workflows`);
+    await page
+      .getByRole('link', { name: `rollout/${APPLICATION}`, exact: true })
+      .first()
+      .click();
+    const details = page.getByText(/Waits:/).first();
+    await details.waitFor();
+
+    await sendSignal('approve', '');
+    await page
+      .getByText(/gate is missing/)
+      .first()
+      .waitFor();
+    await sendSignal('approve', JSON.stringify({ gate: waiting?.gate, digest: '00000000', by: 'ben' }));
+    await page
+      .getByText(/look again/)
+      .first()
+      .waitFor();
+    expect((await untilProgress(address, () => true)).waiting?.for).toBe('approval');
+
+    const printed = /\{"gate":"[^}]*\}/.exec(
+      (await page.locator('body').innerText()).replaceAll('\u00a0', ' '),
+    )?.[0];
+    expect(printed).toContain(waiting?.digest);
+    await sendSignal('approve', (printed ?? '').replace('YOUR NAME', 'ben'));
+    const approved = await untilProgress(address, ({ steps }) =>
+      steps.some(({ name, status }) => name === 'production/approval' && status === 'succeeded'),
+    );
+    expect(approved.waiting?.for).not.toBe('approval');
+    const { code, stderr } = await story.product.run('watch', APPLICATION);
+    expect(code, stderr).toBe(0);
+  });
+});
