@@ -18,12 +18,16 @@ export interface ChildOptions {
   cwd?: string;
   /** On top of PATH, HOME, LANG and TMPDIR of the worker; nothing else is inherited. */
   env?: Record<string, string>;
+  /** As another user and group: PostgreSQL refuses to run as root. Only root may. */
+  user?: { uid: number; gid: number };
   signal?: AbortSignal;
   stopSignal?: NodeJS.Signals;
   /** From the stop signal to SIGKILL. */
   graceMs?: number;
   /** Every line as it comes, also those beyond the limit. */
   onLine?: (line: string, stream: 'stdout' | 'stderr') => void;
+  /** The pid of the child, which is its process group too. */
+  onStart?: (pid: number) => void;
   /** Of each stream the newest bytes are kept. */
   outputLimitBytes?: number;
   /** When it is over the child is stopped, and the result says `timedOut`. */
@@ -132,8 +136,8 @@ class GuardedRun {
     const reported = this.#readStatus(status instanceof Object && 'read' in status ? status : null);
     // A guardian that died takes its pipe with it; its exit tells.
     stdin?.on('error', () => {});
-    const { file, args, cwd, env } = this.#options;
-    stdin?.write(`${JSON.stringify({ file, args, cwd, env: childEnvironment(env) })}\n`);
+    const { file, args, cwd, env, user } = this.#options;
+    stdin?.write(`${JSON.stringify({ file, args, cwd, env: childEnvironment(env), ...user })}\n`);
     await new Promise<void>((resolve, reject) => {
       this.#guardian.once('exit', () => resolve());
       this.#guardian.once('error', reject);
@@ -147,6 +151,7 @@ class GuardedRun {
     for await (const line of createInterface({ input: status })) {
       const news: GuardianStatus = JSON.parse(line);
       this.#status = { ...this.#status, ...news };
+      if (news.started !== undefined) this.#options.onStart?.(news.started);
     }
   }
 

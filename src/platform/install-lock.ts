@@ -1,0 +1,62 @@
+/** Lets one process install a thing while others wait for it. */
+import { open, readFile, rm } from 'node:fs/promises';
+import { setTimeout as sleep } from 'node:timers/promises';
+
+const POLL_MS = 200;
+
+/**
+ * Runs `install` while nobody else does for the same `folder`. A holder that died is passed over. Two waiters may
+ * pass over it at the same moment and both install; as an install appears by one rename, that costs time only.
+ */
+export async function withInstallLock<T>(
+  folder: string,
+  what: string,
+  options: { log?: (line: string) => void; signal?: AbortSignal },
+  install: () => Promise<T>,
+): Promise<T> {
+  const lock = `${folder}.lock`;
+  let announced = false;
+  while (!(await take(lock))) {
+    const holder = await readHolder(lock);
+    if (holder !== undefined && !isAlive(holder)) {
+      await rm(lock, { force: true });
+      continue;
+    }
+    if (!announced)
+      options.log?.(`${what}: process ${holder ?? 'unknown'} installs it already, waiting for it`);
+    announced = true;
+    await sleep(POLL_MS, undefined, { signal: options.signal });
+  }
+  try {
+    return await install();
+  } finally {
+    await rm(lock, { force: true });
+  }
+}
+
+async function take(lock: string): Promise<boolean> {
+  try {
+    const file = await open(lock, 'wx');
+    await file.writeFile(String(process.pid));
+    await file.close();
+    return true;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EEXIST') return false;
+    throw error;
+  }
+}
+
+/** `undefined` while the holder has not written its number yet, or has just let go. */
+async function readHolder(lock: string): Promise<number | undefined> {
+  const text = await readFile(lock, 'utf8').catch(() => '');
+  return /^\d+$/.test(text) ? Number(text) : undefined;
+}
+
+function isAlive(pid: number): boolean {
+  try {
+    process.kill(pid, 0);
+    return true;
+  } catch (error) {
+    return error instanceof Error && 'code' in error && error.code === 'EPERM';
+  }
+}
