@@ -9,7 +9,6 @@ import type { ReadableStream } from 'node:stream/web';
 import { ChildStartError, runChild } from './children.js';
 import type { ToolName, ToolRelease } from './tool-releases.js';
 
-const ANSWER_TIMEOUT_MS = 5_000;
 const STALL_TIMEOUT_MS = 30_000;
 const BUILD_TIMEOUT_MS = 30 * 60_000;
 const STILL_BUILDING_MS = 30_000;
@@ -22,6 +21,7 @@ export interface InstallJob {
   env: NodeJS.ProcessEnv;
   log: (line: string) => void;
   signal?: AbortSignal;
+  answerTimeoutMs: number;
 }
 
 /** The official archive for this platform. @throws Error when there is none, nothing answers, or the sha256 differs */
@@ -32,7 +32,7 @@ export async function downloadTool(job: InstallJob): Promise<void> {
   if (!archive) throw new Error(`no checksum is pinned for ${name} ${release.version} on ${platform}`);
   log(`downloading ${name} ${release.version} from ${archive.url}`);
   const file = join(into, 'archive');
-  const sha256 = await fetchTo(file, archive.url, job.signal);
+  const sha256 = await fetchTo(file, archive.url, job);
   if (sha256 !== archive.sha256) {
     throw new Error(`${archive.url} has sha256 ${sha256}, expected ${archive.sha256}; thrown away`);
   }
@@ -44,10 +44,11 @@ export async function downloadTool(job: InstallJob): Promise<void> {
 }
 
 /** Streams `url` into `file`. @returns its sha256, hex */
-async function fetchTo(file: string, url: string, outer?: AbortSignal): Promise<string> {
+async function fetchTo(file: string, url: string, job: InstallJob): Promise<string> {
+  const { signal: outer, answerTimeoutMs } = job;
   const watchdog = new AbortController();
   const signal = outer ? AbortSignal.any([outer, watchdog.signal]) : watchdog.signal;
-  let timer = setTimeout(() => watchdog.abort(), ANSWER_TIMEOUT_MS);
+  let timer = setTimeout(() => watchdog.abort(), answerTimeoutMs);
   const hash = createHash('sha256');
   try {
     const response = await fetch(url, { signal });

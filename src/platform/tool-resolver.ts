@@ -19,6 +19,8 @@ export interface ResolveToolOptions {
   log?: (line: string) => void;
   signal?: AbortSignal;
   releases?: ToolReleases;
+  /** Until a download server has to answer; default 5 s. */
+  answerTimeoutMs?: number;
 }
 
 export interface ResolvedTool {
@@ -89,7 +91,7 @@ async function install(
   options: ResolveToolOptions & { env: NodeJS.ProcessEnv },
 ): Promise<'download' | 'go install'> {
   const release = (options.releases ?? TOOL_RELEASES)[name];
-  const { env, signal, log = () => {} } = options;
+  const { env, signal, answerTimeoutMs = 5_000, log = () => {} } = options;
   const tried = [
     `${variableOf(name)}: not set`,
     `PATH: no ${name} in it`,
@@ -100,7 +102,7 @@ async function install(
     const temporary = `${folder}.${randomUUID()}.part`;
     try {
       await mkdir(temporary, { recursive: true });
-      await ways[way]({ name, release, into: temporary, env, log, signal });
+      await ways[way]({ name, release, into: temporary, env, log, signal, answerTimeoutMs });
       await rm(folder, { recursive: true, force: true });
       await rename(temporary, folder);
       return way;
