@@ -27,6 +27,8 @@ export interface RolloutContext {
   /** The plan's folder on the worker. */
   directory: string;
   startedBy: string;
+  /** ISO; lines of a log count from here on. Without it all of them do. */
+  startedAt?: string;
 }
 
 /** One release of an application at a target. */

@@ -1,0 +1,139 @@
+/** The worker's part of `doctor`: what it can reach, lacks and may not do. */
+import { randomUUID } from 'node:crypto';
+import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+import { homedir } from 'node:os';
+import { join } from 'node:path';
+import type { HeadgateActivities } from '../contract/activities.js';
+import type { Finding } from '../contract/inputs.js';
+import type { Capability, Settings } from '../platform/settings.js';
+
+export interface ExamineDeps {
+  settings: Settings;
+  env: NodeJS.ProcessEnv;
+  /** Path of k6 and where it was found; rejects, saying what to do, when there is none. */
+  findK6: () => Promise<{ path: string; source: string }>;
+}
+
+export function createExamineActivities(deps: ExamineDeps) {
+  return {
+    async examineWorker(): Promise<Finding[]> {
+      const findings = await Promise.all([
+        examineK6(deps),
+        examineAws(deps),
+        examineArtifacts(deps),
+        ...deps.settings.allowedReferences.map((name) => examineReference(deps, name)),
+      ]);
+      return [...findings, ...examineReferenceList(deps), ...examineCapabilities(deps)];
+    },
+  } satisfies Pick<HeadgateActivities, 'examineWorker'>;
+}
+
+async function examineK6({ findK6 }: ExamineDeps): Promise<Finding> {
+  try {
+    const { path, source } = await findK6();
+    return { what: 'k6', status: 'ok', detail: `${path} (${source})` };
+  } catch (error) {
+    const detail = error instanceof Error ? error.message : String(error);
+    return {
+      what: 'k6',
+      status: 'missing',
+      detail,
+      fix: 'install k6, or name its path in HEADGATE_TOOL_K6 of the worker; only loadTest steps need it',
+    };
+  }
+}
+
+/** Where the AWS SDK would look, in its order. */
+const AWS_SOURCES = [
+  'AWS_ACCESS_KEY_ID',
+  'AWS_PROFILE',
+  'AWS_WEB_IDENTITY_TOKEN_FILE',
+  'AWS_CONTAINER_CREDENTIALS_RELATIVE_URI',
+  'AWS_CONTAINER_CREDENTIALS_FULL_URI',
+];
+
+async function examineAws({ env }: ExamineDeps): Promise<Finding> {
+  const what = 'AWS credentials';
+  const source = AWS_SOURCES.find((name) => env[name]);
+  if (source === 'AWS_ACCESS_KEY_ID' && !env.AWS_SECRET_ACCESS_KEY) {
+    const fix = "set AWS_SECRET_ACCESS_KEY in the worker's environment too";
+    return { what, status: 'missing', detail: 'AWS_ACCESS_KEY_ID is set without AWS_SECRET_ACCESS_KEY', fix };
+  }
+  if (source) return { what, status: 'ok', detail: `from ${source}` };
+  const file = env.AWS_SHARED_CREDENTIALS_FILE || join(env.HOME || homedir(), '.aws', 'credentials');
+  const isThere = await access(file).then(
+    () => true,
+    () => false,
+  );
+  if (isThere) return { what, status: 'ok', detail: `from ${file}` };
+  return {
+    what,
+    status: 'warning',
+    detail: "none in the environment and no credentials file; on EC2 the instance's role would be used",
+    fix: "set AWS_PROFILE, or AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, in the worker's environment",
+  };
+}
+
+async function examineArtifacts({ settings }: ExamineDeps): Promise<Finding> {
+  const what = 'artifact folder';
+  const folder = join(settings.home, 'artifacts');
+  const trial = join(folder, `.examine-${randomUUID()}`);
+  try {
+    await mkdir(folder, { recursive: true, mode: 0o700 });
+    await writeFile(trial, '', { mode: 0o600 });
+    await rm(trial);
+    return { what, status: 'ok', detail: folder };
+  } catch (error) {
+    const detail = `${folder} cannot be written: ${error instanceof Error ? error.message : String(error)}`;
+    return {
+      what,
+      status: 'notPermitted',
+      detail,
+      fix: 'set HEADGATE_HOME of the worker to a folder it may write',
+    };
+  }
+}
+
+async function examineReference({ env }: ExamineDeps, name: string): Promise<Finding> {
+  const what = `reference ${name}`;
+  if (!/^[A-Za-z_]\w*$/.test(name)) return { what, status: 'ok', detail: 'allowed as a secret' };
+  if (env[name]) return { what, status: 'ok', detail: "allowed, and set in the worker's environment" };
+  return {
+    what,
+    status: 'missing',
+    detail: "allowed, but not set in the worker's environment",
+    fix: `set ${name} and start the worker again (nothing to do if it names a secret)`,
+  };
+}
+
+function examineReferenceList({ settings }: ExamineDeps): Finding[] {
+  if (settings.allowedReferences.length > 0) return [];
+  return [
+    {
+      what: 'references',
+      status: 'notPermitted',
+      detail: 'no name is allowed: a plan that uses ${env:…} or ${secret:…} will be stopped',
+      fix: 'list the names, by commas, in HEADGATE_ALLOWED_REFERENCES of the worker',
+    },
+  ];
+}
+
+const CAPABILITIES: Record<Capability, string> = {
+  command: 'targets and logs by command',
+  run: 'run steps',
+};
+
+function examineCapabilities({ settings }: ExamineDeps): Finding[] {
+  const capabilities: Capability[] = ['command', 'run'];
+  return capabilities.map((capability): Finding => {
+    const what = `capability ${capability}`;
+    if (settings.enabled.includes(capability))
+      return { what, status: 'ok', detail: `${CAPABILITIES[capability]} may run` };
+    return {
+      what,
+      status: 'notPermitted',
+      detail: `${CAPABILITIES[capability]} are off`,
+      fix: `headgate worker --enable ${capability}, if plans may run programs as this worker`,
+    };
+  });
+}

@@ -1,0 +1,112 @@
+/** Lines of a log that match a pattern: of a file, or of what a command prints. */
+import { resolve } from 'node:path';
+import { ChildStartError, type runChild } from '../../../platform/children.js';
+import type { NoSample } from '../endpoint.js';
+import type { Probe, Sample, SampleRequest } from '../probe.js';
+import { FileCounters } from './file-counter.js';
+import { LineCounter, type LogCount } from './line-counter.js';
+import { rateRatio } from './rate.js';
+import type { Config } from './schema.js';
+
+export interface LogsProbeDeps {
+  runChild: typeof runChild;
+  /** The worker's capability `command`: a program that a plan names runs with the worker's rights. */
+  commandsEnabled: boolean;
+  now: () => number;
+}
+
+/**
+ * Sample: `{ count, lines, newest }`, and with `comparedTo: before` also `rateRatio`. `count` is of matching lines
+ * since the rollout started, as far as lines carry a time; without times all lines count. `lines` are three of them.
+ */
+export function createLogsProbe(deps: LogsProbeDeps): Probe<Config> {
+  const files = new FileCounters();
+  return {
+    kind: 'logs',
+    writes: () => false,
+    inForcePaths: () => [],
+    async sample(request) {
+      request.signal.throwIfAborted();
+      const pattern = compile(request.config.pattern);
+      if (!pattern)
+        return { kind: 'error', message: `pattern: /${request.config.pattern}/ is no regular expression` };
+      const count = await countLines(request, pattern, deps, files);
+      return 'kind' in count ? count : describeCount(count, request, deps.now());
+    },
+  };
+}
+
+function compile(pattern: string): RegExp | undefined {
+  try {
+    return new RegExp(pattern);
+  } catch {
+    return undefined;
+  }
+}
+
+async function countLines(
+  request: SampleRequest<Config>,
+  pattern: RegExp,
+  deps: LogsProbeDeps,
+  files: FileCounters,
+): Promise<LogCount | NoSample> {
+  const { config, subject, signal } = request;
+  const sinceMs = startOf(request);
+  if (config.file !== undefined) {
+    const path = resolve(subject.context.directory, config.file);
+    return files.count(path, pattern, sinceMs, signal);
+  }
+  if (config.command === undefined) {
+    return { kind: 'error', message: 'there is no log to read: give "file" or "command"' };
+  }
+  return countOutput(request, config.command, new LineCounter(pattern, sinceMs), deps);
+}
+
+async function countOutput(
+  { subject, timeoutMs, signal }: SampleRequest<Config>,
+  [file = '', ...args]: string[],
+  counter: LineCounter,
+  deps: LogsProbeDeps,
+): Promise<LogCount | NoSample> {
+  if (!deps.commandsEnabled) {
+    const message = 'commands are off on this worker; start it with: headgate worker --enable command';
+    return { kind: 'error', message };
+  }
+  try {
+    const result = await deps.runChild({
+      file,
+      args,
+      cwd: subject.context.directory,
+      env: {
+        HEADGATE_ROLLOUT_ID: subject.context.runId,
+        HEADGATE_STAGE: subject.stage,
+        HEADGATE_VERSION: subject.context.version,
+        HEADGATE_RELEASE: subject.release?.id ?? '',
+      },
+      signal,
+      timeoutMs,
+      onLine: (line, stream) => stream === 'stdout' && counter.take(line),
+    });
+    if (result.timedOut) return { kind: 'error', message: `"${file}" was not done after ${timeoutMs} ms` };
+    if (result.exitCode === 0) return counter.result();
+    const end = result.exitCode === null ? `by ${result.signal}` : `with ${result.exitCode}`;
+    return { kind: 'error', message: `"${file}" ended ${end}: ${result.stderr.trim().slice(-300)}` };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (error instanceof ChildStartError) return { kind: 'error', message: error.message };
+    throw error;
+  }
+}
+
+function startOf({ subject }: SampleRequest<Config>): number | undefined {
+  const { startedAt } = subject.context;
+  const startedAtMs = startedAt === undefined ? Number.NaN : Date.parse(startedAt);
+  return Number.isFinite(startedAtMs) ? startedAtMs : undefined;
+}
+
+function describeCount(count: LogCount, request: SampleRequest<Config>, nowMs: number): Sample {
+  const base = { count: count.since, lines: count.lines, newest: count.newest ?? null };
+  if (request.config.comparedTo === undefined) return { kind: 'sample', value: base };
+  const ratio = rateRatio(count, startOf(request), nowMs);
+  return ratio.kind === 'ratio' ? { kind: 'sample', value: { ...base, rateRatio: ratio.value } } : ratio;
+}

@@ -1,0 +1,88 @@
+/** One read-only query. */
+import { Socket } from 'node:net';
+import pg from 'pg';
+import type { Json } from '../../../plan/resolved.js';
+import type { Probe, Sample, SampleRequest } from '../probe.js';
+import { explainFailure } from './failures.js';
+import type { Config } from './schema.js';
+import { parseText } from './values.js';
+
+const MOST_ROWS = 100;
+
+/**
+ * Sample: `{ rows, truncated }`, at most 100 rows. The connection lives for one sample; the query runs alone, in a
+ * read-only transaction that the server ends after `timeoutMs`. Too many connections (53300) is a `fail`; every
+ * other refusal is an `error`.
+ */
+export function createPostgresProbe(): Probe<Config> {
+  return {
+    kind: 'postgres',
+    writes: () => false,
+    inForcePaths: () => [],
+    async sample(request) {
+      request.signal.throwIfAborted();
+      if (/^postgres(ql)?:\/\//.test(request.config.url)) return ask(request);
+      const message = 'url is no PostgreSQL URL; expected postgresql://user:password@host:port/database';
+      return { kind: 'error', message };
+    },
+  };
+}
+
+async function ask({ config, timeoutMs, signal }: SampleRequest<Config>): Promise<Sample> {
+  const socket = new Socket();
+  const timeout = AbortSignal.timeout(timeoutMs);
+  const end = AbortSignal.any([signal, timeout]);
+  const hangUp = () => socket.destroy();
+  end.addEventListener('abort', hangUp, { once: true });
+  try {
+    const value = await queryOnce(socket, config, timeoutMs);
+    signal.throwIfAborted();
+    return { kind: 'sample', value };
+  } catch (error) {
+    signal.throwIfAborted();
+    if (timeout.aborted) return { kind: 'error', message: `no complete answer within ${timeoutMs} ms` };
+    return explainFailure(error);
+  } finally {
+    end.removeEventListener('abort', hangUp);
+    socket.destroy();
+  }
+}
+
+async function queryOnce(
+  socket: Socket,
+  { url, query, parameters }: Config,
+  timeoutMs: number,
+): Promise<Json> {
+  const client = new pg.Client({
+    connectionString: url,
+    application_name: 'headgate',
+    stream: () => socket,
+    types: { getTypeParser: (oid: number) => (text: string) => parseText(oid, text) },
+  });
+  // Whatever ends the connection also ends the query that waits for it.
+  client.on('error', () => {});
+  await client.connect();
+  await client.query(`begin transaction read only; set local statement_timeout = ${Math.ceil(timeoutMs)}`);
+  const found = await readRows(client, query, parameters ?? []);
+  if (!found.truncated) await client.end();
+  return found;
+}
+
+/** The extended protocol takes one statement only, so that nothing can end the transaction and begin another. */
+function readRows(
+  client: pg.Client,
+  text: string,
+  values: Json[],
+): Promise<{ rows: Json[]; truncated: boolean }> {
+  const config = { text, values, queryMode: 'extended', rows: MOST_ROWS + 1 };
+  const query = client.query(new pg.Query<{ [column: string]: Json }>(config));
+  const rows: Json[] = [];
+  return new Promise((resolve, reject) => {
+    query.on('row', (row) => {
+      if (rows.length === MOST_ROWS) resolve({ rows, truncated: true });
+      else rows.push({ ...row });
+    });
+    query.on('error', reject);
+    query.on('end', () => resolve({ rows, truncated: false }));
+  });
+}

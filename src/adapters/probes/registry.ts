@@ -1,0 +1,78 @@
+/** Every kind of probe that this version has: one folder, one line. */
+import type { ZodType } from 'zod';
+import type { Subject } from '../../contract/activities.js';
+import type { Expectation, Json } from '../../plan/resolved.js';
+import { createHttpProbe, type HttpProbeDeps } from './http/index.js';
+import { schema as httpSchema } from './http/schema.js';
+import { createLoadTestProbe, type LoadTestProbeDeps } from './loadTest/index.js';
+import { schema as loadTestSchema } from './loadTest/schema.js';
+import { createLogsProbe, type LogsProbeDeps } from './logs/index.js';
+import { schema as logsSchema } from './logs/schema.js';
+import { createPoolMetricsProbe } from './poolMetrics/index.js';
+import { schema as poolMetricsSchema } from './poolMetrics/schema.js';
+import { createPostgresProbe } from './postgres/index.js';
+import { schema as postgresSchema } from './postgres/schema.js';
+import type { Probe, Sample } from './probe.js';
+import { createSecretVersionProbe, type SecretVersionProbeDeps } from './secretVersion/index.js';
+import { schema as secretVersionSchema } from './secretVersion/schema.js';
+import { createVersionProbe } from './version/index.js';
+import { schema as versionSchema } from './version/schema.js';
+
+export type ProbeDeps = HttpProbeDeps & LogsProbeDeps & LoadTestProbeDeps & SecretVersionProbeDeps;
+
+export interface CheckedRequest {
+  /** References resolved. */
+  config: { [key: string]: Json };
+  subject: Subject;
+  expect: Expectation[];
+  timeoutMs: number;
+  signal: AbortSignal;
+}
+
+/** A probe whose configuration is checked before it is used. */
+export interface CheckedProbe {
+  kind: string;
+  /** A configuration that the schema does not accept writes nothing: it is never sent. */
+  writes(config: { [key: string]: Json }): boolean;
+  inForcePaths(config: { [key: string]: Json }, expect: Expectation[]): string[];
+  /** As `Probe.sample`; a configuration that the schema does not accept is an `error`. */
+  sample(request: CheckedRequest): Promise<Sample>;
+}
+
+export type Probes = ReadonlyMap<string, CheckedProbe>;
+
+export function createProbes(deps: ProbeDeps): Probes {
+  const probes: CheckedProbe[] = [
+    checked(httpSchema, createHttpProbe(deps)),
+    checked(loadTestSchema, createLoadTestProbe(deps)),
+    checked(logsSchema, createLogsProbe(deps)),
+    checked(poolMetricsSchema, createPoolMetricsProbe()),
+    checked(postgresSchema, createPostgresProbe()),
+    checked(secretVersionSchema, createSecretVersionProbe(deps)),
+    checked(versionSchema, createVersionProbe()),
+  ];
+  return new Map(probes.map((probe) => [probe.kind, probe]));
+}
+
+/** Puts the schema of its folder in front of a probe. */
+export function checked<Config>(schema: ZodType<Config>, probe: Probe<Config>): CheckedProbe {
+  return {
+    kind: probe.kind,
+    writes(config) {
+      const parsed = schema.safeParse(config);
+      return parsed.success && probe.writes(parsed.data);
+    },
+    inForcePaths(config, expect) {
+      const parsed = schema.safeParse(config);
+      return parsed.success ? probe.inForcePaths(parsed.data, expect) : [];
+    },
+    async sample({ config, ...request }) {
+      const parsed = schema.safeParse(config);
+      if (parsed.success) return probe.sample({ ...request, config: parsed.data });
+      const faults = parsed.error.issues.map(
+        ({ path, message }) => `${path.join('.') || probe.kind}: ${message}`,
+      );
+      return { kind: 'error', message: `${probe.kind} is not configured right: ${faults.join('; ')}` };
+    },
+  };
+}
