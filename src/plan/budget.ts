@@ -50,7 +50,10 @@ function warnOfNextDeploy(question: BudgetQuestion): string[] {
 }
 
 function sumUp(releases: BudgetRelease[], { otherConnections, reserved }: BudgetQuestion): number {
-  return releases.reduce((sum, { poolLimit, replicas }) => sum + poolLimit * replicas, otherConnections + reserved);
+  return releases.reduce(
+    (sum, { poolLimit, replicas }) => sum + poolLimit * replicas,
+    otherConnections + reserved,
+  );
 }
 
 function describe(releases: BudgetRelease[], { otherConnections, reserved }: BudgetQuestion): string {

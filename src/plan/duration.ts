@@ -17,7 +17,10 @@ export const LONGEST_DURATION_MS = 365 * 24 * 3_600_000;
 export function parseDuration(text: string): number | undefined {
   const amounts = new RegExp(DURATION_PATTERN).exec(text)?.slice(1);
   if (!amounts) return undefined;
-  const totalMs = UNITS.reduce((sum, unit, index) => sum + Number.parseInt(amounts[index] ?? '0', 10) * unit.ms, 0);
+  const totalMs = UNITS.reduce(
+    (sum, unit, index) => sum + Number.parseInt(amounts[index] ?? '0', 10) * unit.ms,
+    0,
+  );
   return totalMs <= LONGEST_DURATION_MS ? totalMs : undefined;
 }
 

@@ -12,7 +12,8 @@ export type WindowReading = { window: ChangeWindow } | { problem: string };
 /** Days (`Mon`, `Mon-Thu`, `Sat,Sun`), from-to, time zone. One that ends before it begins ends on the next day. */
 export function readWindow(text: string): WindowReading {
   const [days = '', hours = '', timeZone = '', ...rest] = text.trim().split(/\s+/);
-  if (timeZone === '' || rest.length > 0) return { problem: `"${text}" has not the three parts days, hours, zone` };
+  if (timeZone === '' || rest.length > 0)
+    return { problem: `"${text}" has not the three parts days, hours, zone` };
   const weekdays = readDays(days);
   if (!weekdays) return { problem: `"${days}" are no weekdays` };
   const minutes = readHours(hours);
@@ -102,7 +103,8 @@ function wallClock(timeZone: string, atMs: number): WallClock {
     minute: 'numeric',
     second: 'numeric',
   }).formatToParts(atMs);
-  const read = (type: Intl.DateTimeFormatPartTypes) => Number(parts.find((part) => part.type === type)?.value);
+  const read = (type: Intl.DateTimeFormatPartTypes) =>
+    Number(parts.find((part) => part.type === type)?.value);
   return {
     year: read('year'),
     month: read('month'),

@@ -1,0 +1,16 @@
+import { z } from 'zod';
+import { argv } from '../../../plan/scalars.js';
+
+export const schema = z
+  .strictObject({
+    status: argv('Prints {"live":{"id","version","url"},"candidate":{…}|null}.'),
+    prepare: argv('Starts the new release beside the live one and prints it.').optional(),
+    promote: argv('Moves live traffic to the release in HEADGATE_RELEASE.'),
+    restore: argv('Moves live traffic back to the release in HEADGATE_RELEASE.').optional(),
+    retire: argv('Stops the release in HEADGATE_RELEASE.').optional(),
+    restart: argv('Starts the release in HEADGATE_RELEASE again, its configuration read anew.').optional(),
+    logs: argv('Prints the log of the live release, for logs probes without a source.').optional(),
+  })
+  .describe('Your own programs. With prepare and restore the target is staged, else it is opaque.');
+
+export type Config = z.infer<typeof schema>;
