@@ -18,7 +18,7 @@ export async function undoSecretChange(deps: SecretDeps, input: SecretCall): Pro
     const state = await describeOrConflict(deps, input);
     const current = state.currentVersionId;
     if (current === base) return { summary: `${place.id} is at version ${shortId(base)}`, changed: false };
-    if (!state.labels[version]) {
+    if (!(await wasLive(deps, input, state))) {
       return { summary: `${place.id} was never changed by this step`, changed: false };
     }
     if (current === version) {
@@ -33,6 +33,20 @@ export async function undoSecretChange(deps: SecretDeps, input: SecretCall): Pro
     }
   }
   throw new Error(`Secret ${place.id}: AWSCURRENT was moved by someone else ${MOST_ROUNDS} times meanwhile.`);
+}
+
+/** In doubt it was: then only what still holds our values is put back. */
+async function wasLive(deps: SecretDeps, input: SecretCall, state: SecretState): Promise<boolean> {
+  const { version, voidLabel } = namesOf(input);
+  const labels = state.labels[version] ?? [];
+  if (labels.length > 0) return !labels.includes(voidLabel);
+  try {
+    await deps.secrets.readVersion(input.step.config.awsSecretsManager, version);
+    return true;
+  } catch (error) {
+    if (isReason(error, ['notFound'])) return false;
+    throw error;
+  }
 }
 
 /** @returns false when AWSCURRENT moved on meanwhile @throws `Conflict` when a key of ours now has a third value */

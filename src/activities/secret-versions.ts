@@ -30,6 +30,8 @@ export interface SecretNames {
   newLabel: string;
   baseLabel: string;
   undoLabel: string;
+  /** Borne by our version when it was put but somebody else was quicker to become current. */
+  voidLabel: string;
   /** Id of the version that puts our keys back into a version of somebody else. */
   undoVersion(foreignVersionId: string): string;
 }
@@ -42,6 +44,7 @@ export function namesOf({ context, step, base }: SecretCall): SecretNames {
     newLabel: label,
     baseLabel: `${label}-base`,
     undoLabel: `${label}-undo`,
+    voidLabel: `${label}-void`,
     undoVersion: (foreignVersionId) => sha256([...own, foreignVersionId, 'back']),
   };
 }

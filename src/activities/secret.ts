@@ -86,6 +86,9 @@ async function putSecret(deps: SecretDeps, input: SecretCall): Promise<SecretEff
   if (merged.changedKeys.length === 0) return { versionId: base.versionId, changedKeys: [] };
   await ensureLabel(secrets, place, state, base.versionId, names.baseLabel);
   await secrets.putPending(place, { token: names.version, text: merged.text, label: names.newLabel });
+  if (state.labels[names.version]?.includes(names.voidLabel)) {
+    await secrets.dropLabel(place, names.version, names.voidLabel);
+  }
   await moveFromBase(secrets, place, base, names);
   return { versionId: names.version, changedKeys: merged.changedKeys };
 }
@@ -94,14 +97,14 @@ async function moveFromBase(
   secrets: SecretStore,
   place: SecretPlace,
   base: SecretFound,
-  { version, newLabel }: SecretNames,
+  { version, voidLabel }: SecretNames,
 ): Promise<void> {
   if (await secrets.moveCurrent(place, { from: base.versionId, to: version })) return;
   const { currentVersionId } = await secrets.describe(place);
   // An answer that was lost on the way makes the repeated move fail although the first one was carried out.
   if (currentVersionId === version) return;
-  // It was never live: without its label the way back knows that there is nothing of ours to take out.
-  await secrets.dropLabel(place, version, newLabel);
+  // It was never live, and the way back has to know: there is nothing of ours to take out of theirs.
+  await secrets.addLabel(place, version, voidLabel);
   throw movedOn(place, base, currentVersionId);
 }
 
@@ -150,12 +153,11 @@ function describeReading(
 
 async function settleSecret(deps: SecretDeps, input: SecretCall): Promise<UndoResult> {
   const place = input.step.config.awsSecretsManager;
-  const { baseLabel, newLabel, undoLabel } = namesOf(input);
+  const { baseLabel, newLabel, undoLabel, voidLabel } = namesOf(input);
+  const own = [baseLabel, newLabel, undoLabel, voidLabel];
   const { labels } = await deps.secrets.describe(place);
   const ours = Object.entries(labels).flatMap(([versionId, all]) =>
-    all
-      .filter((label) => [baseLabel, newLabel, undoLabel].includes(label))
-      .map((label) => ({ versionId, label })),
+    all.filter((label) => own.includes(label)).map((label) => ({ versionId, label })),
   );
   for (const { versionId, label } of ours) await deps.secrets.dropLabel(place, versionId, label);
   if (ours.length === 0) return { summary: `${place.id} bears no label of this rollout`, changed: false };

@@ -17,10 +17,13 @@ async function serve(answer: RequestListener): Promise<string> {
 }
 
 it('sends method, headers and body, and gives back status, headers and body', async () => {
-  const url = await serve(async (incoming, outgoing) => {
-    const chunks = await incoming.toArray();
-    outgoing.writeHead(201, { 'X-Seen': incoming.headers.authorization });
-    outgoing.end(`${incoming.method} ${incoming.url} ${chunks.join('')}`);
+  const url = await serve((incoming, outgoing) => {
+    const chunks: Buffer[] = [];
+    incoming.on('data', (chunk: Buffer) => chunks.push(chunk));
+    incoming.on('end', () => {
+      outgoing.writeHead(201, { 'X-Seen': incoming.headers.authorization });
+      outgoing.end(`${incoming.method} ${incoming.url} ${Buffer.concat(chunks).toString()}`);
+    });
   });
   const response = await request({
     method: 'POST',
