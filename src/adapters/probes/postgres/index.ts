@@ -10,7 +10,7 @@ import { parseText } from './values.js';
 const MOST_ROWS = 100;
 
 /**
- * Sample: `{ rows, truncated }`, at most 100 rows. The connection lives for one sample; the query runs alone, in a
+ * Sample: `{ rows, rowCount, truncated }`, at most 100 rows. The connection lives for one sample; the query runs alone, in a
  * read-only transaction that the server ends after `timeoutMs`. Too many connections (53300) is a `fail`; every
  * other refusal is an `error`.
  */
@@ -48,11 +48,18 @@ async function ask({ config, timeoutMs, signal }: SampleRequest<Config>): Promis
   }
 }
 
+type Found = {
+  rows: Json[];
+  rowCount: number;
+  /** There were more rows. */
+  truncated: boolean;
+};
+
 async function queryOnce(
   socket: Socket,
   { url, query, parameters }: Config,
   timeoutMs: number,
-): Promise<Json> {
+): Promise<Found> {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'headgate',
@@ -62,6 +69,8 @@ async function queryOnce(
   // Whatever ends the connection also ends the query that waits for it.
   client.on('error', () => {});
   await client.connect();
+  // So that the server ends a query whose probe was aborted. Servers before 14, and those not on Linux, refuse.
+  await client.query('set client_connection_check_interval = 500').catch(() => {});
   await client.query(`begin transaction read only; set local statement_timeout = ${Math.ceil(timeoutMs)}`);
   const found = await readRows(client, query, parameters ?? []);
   if (!found.truncated) await client.end();
@@ -69,20 +78,16 @@ async function queryOnce(
 }
 
 /** The extended protocol takes one statement only, so that nothing can end the transaction and begin another. */
-function readRows(
-  client: pg.Client,
-  text: string,
-  values: Json[],
-): Promise<{ rows: Json[]; truncated: boolean }> {
+function readRows(client: pg.Client, text: string, values: Json[]): Promise<Found> {
   const config = { text, values, queryMode: 'extended', rows: MOST_ROWS + 1 };
   const query = client.query(new pg.Query<{ [column: string]: Json }>(config));
   const rows: Json[] = [];
   return new Promise((resolve, reject) => {
     query.on('row', (row) => {
-      if (rows.length === MOST_ROWS) resolve({ rows, truncated: true });
+      if (rows.length === MOST_ROWS) resolve({ rows, rowCount: MOST_ROWS, truncated: true });
       else rows.push({ ...row });
     });
     query.on('error', reject);
-    query.on('end', () => resolve({ rows, truncated: false }));
+    query.on('end', () => resolve({ rows, rowCount: rows.length, truncated: false }));
   });
 }
