@@ -1,0 +1,76 @@
+/** Collects faults and finds their places. A place that already has a fault of an earlier pass takes no other. */
+import { type FaultCode, type Path, type PlanFault, showPath } from './faults.js';
+
+export interface Place {
+  line: number;
+  column: number;
+}
+
+/** Where in the file something is. */
+export interface Locator {
+  /** The value; what has no value of its own is at its key. */
+  value(path: Path): Place;
+  /** The key, or the list entry, that holds the value. */
+  key(path: Path): Place;
+}
+
+export interface FaultInput {
+  code: FaultCode;
+  path: Path;
+  message: string;
+  expected: string;
+  found?: string;
+  fix: string;
+  /** Points to the key instead of the value. */
+  atKey?: boolean;
+  /** Points to another place than `path` does. */
+  place?: Place;
+}
+
+export class FaultList {
+  readonly faults: PlanFault[] = [];
+  readonly warnings: PlanFault[] = [];
+  readonly #file: string;
+  readonly #faulted = new Set<string>();
+  #locator: Locator;
+
+  constructor(file: string) {
+    this.#file = file;
+    const start = { line: 1, column: 1 };
+    this.#locator = { value: () => start, key: () => start };
+  }
+
+  /** Faults that are added from here on are found by `locator`. */
+  locateBy(locator: Locator): void {
+    this.#locator = locator;
+  }
+
+  add(input: FaultInput): void {
+    this.#faulted.add(showPath(input.path));
+    this.faults.push(this.#toFault(input));
+  }
+
+  warn(input: FaultInput): void {
+    this.warnings.push(this.#toFault(input));
+  }
+
+  /** Something is already said of exactly this place. */
+  covers(path: Path): boolean {
+    return this.#faulted.has(showPath(path));
+  }
+
+  /** Something is already said of this place, or of one that it is a part of. */
+  coversAround(path: Path): boolean {
+    return path.some((_, index) => this.covers(path.slice(0, index + 1)));
+  }
+
+  #toFault({ path, atKey, place, ...rest }: FaultInput): PlanFault {
+    const { line, column } = place ?? (atKey ? this.#locator.key(path) : this.#locator.value(path));
+    return { ...rest, file: this.#file, line, column, path: showPath(path) };
+  }
+}
+
+/** As they stand in the file. */
+export function sortByPlace(faults: PlanFault[]): PlanFault[] {
+  return [...faults].sort((a, b) => a.line - b.line || a.column - b.column);
+}
