@@ -35,7 +35,8 @@ import { Redactor } from './platform/redaction.js';
 import { References } from './platform/references.js';
 import { type Capability, loadSettings, type Settings } from './platform/settings.js';
 import { resolveTool } from './platform/tool-resolver.js';
-import { createSecretTexts } from './tools/secret-texts.js';
+import { createK6, K6_EXIT } from './tools/k6.js';
+import { secretTexts } from './tools/secret-texts.js';
 import { createSecretStore } from './tools/secrets-manager.js';
 
 export interface WorkerRunOptions {
@@ -118,29 +119,26 @@ function createActivities(
     redactor,
   });
   const commandsEnabled = settings.enabled.includes('command');
-  const probes = createProbes({
-    artifacts,
-    references,
-    runChild,
-    commandsEnabled,
-    now: Date.now,
-    readVersion: async (id, region) => {
-      const { currentVersionId } = await secrets.describe({ id, region });
-      return { versionId: currentVersionId };
-    },
-  });
+  const probes = createProbes({ artifacts, references, runChild, commandsEnabled, now: Date.now, secrets });
   const sampler = createSampler({ probes, references, redactor, now: Date.now });
   const findK6 = () => resolveTool('k6');
   return {
     ...createPlanFileActivities(),
-    ...createWindowActivities(),
+    ...createWindowActivities({ clock: systemClock }),
     ...createLockActivities({ client }),
-    ...createSecretActivities({ secrets, texts: createSecretTexts(redactor), references }),
+    ...createSecretActivities({ secrets, texts: secretTexts, references }),
     ...createDeployActivities({ targets: createTargets({ runChild, commandsEnabled }), references }),
     ...createBudgetActivities({ sampler }),
     ...createGateActivities({ sampler, clock: systemClock }),
     ...createMonitorActivities({ sampler, clock: systemClock }),
-    ...createLoadTestActivities({ artifacts, references, sampler, findK6 }),
+    ...createLoadTestActivities({
+      k6: createK6({ findK6 }),
+      exitMeanings: K6_EXIT,
+      artifacts,
+      references,
+      sampler,
+      clock: systemClock,
+    }),
     ...createEvidenceActivities({ artifacts }),
     ...createNotifyActivities({ notifiers: createNotifiers(), references, redactor }),
     ...createReportActivities({ artifacts }),

@@ -8,8 +8,6 @@ export interface TargetCall<Config> {
   stage: string;
   image?: string;
   signal: AbortSignal;
-  /** Called as long as it works, so that a cancel gets through. */
-  heartbeat: (details?: unknown) => void;
 }
 
 export interface TargetStatus {

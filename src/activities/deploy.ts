@@ -1,0 +1,171 @@
+/**
+ * `deploy`: what each activity has to do is decided by what the target says is there now, so that every one of
+ * them may be repeated after a crash at any point.
+ */
+import type { BoundTarget, Targets } from '../adapters/targets/registry.js';
+import type {
+  DeployFound,
+  DeployInput,
+  HeadgateActivities,
+  Look,
+  Release,
+  UndoResult,
+} from '../contract/activities.js';
+import { digestJson } from '../plan/canonical.js';
+import { drift, invalid } from '../platform/failures.js';
+import type { References } from '../platform/references.js';
+import { withHeartbeat } from './heartbeat.js';
+
+export interface DeployDeps {
+  targets: Targets;
+  references: Pick<References, 'resolve'>;
+}
+
+type DeployActivities = Pick<
+  HeadgateActivities,
+  | 'lookRelease'
+  | 'prepareRelease'
+  | 'promoteRelease'
+  | 'restoreTraffic'
+  | 'retireRelease'
+  | 'restartRelease'
+>;
+
+export function createDeployActivities(deps: DeployDeps) {
+  /** Beats as long as it works, so that a cancel gets through to the target's own work. */
+  const at = <T>(input: DeployInput, work: (target: BoundTarget) => Promise<T>): Promise<T> =>
+    withHeartbeat(
+      () => undefined,
+      async (signal) => work(await bind(deps, input, signal)),
+    );
+  return {
+    lookRelease: (input) => at(input, (target) => look(target, input)),
+    prepareRelease: (input) => at(input, (target) => prepare(target, input)),
+    promoteRelease: (input) => at(input, (target) => promote(target, input)),
+    restoreTraffic: (input) => at(input, (target) => restore(target, input)),
+    retireRelease: (input) => at(input, (target) => retire(target, input)),
+    restartRelease: (input) => at(input, (target) => restart(target, input)),
+  } satisfies DeployActivities;
+}
+
+async function bind(
+  { targets, references }: DeployDeps,
+  { context, step }: DeployInput,
+  signal: AbortSignal,
+): Promise<BoundTarget> {
+  const target = targets.get(step.config.target);
+  if (!target) {
+    throw invalid(
+      `${step.name}: this worker has no target "${step.config.target}"; it has: ${[...targets.keys()].join(', ')}`,
+    );
+  }
+  const subject = { context, stage: step.stage, step: step.name };
+  const entries = Object.entries(step.config.targetConfig).map(async ([key, value]) => {
+    // A list of arguments is readable by everybody on the machine.
+    const resolved = await references.resolve(value, subject, { publicOnly: Array.isArray(value) });
+    return [key, resolved] as const;
+  });
+  const config = Object.fromEntries(await Promise.all(entries));
+  return target.bind({ config, context, stage: step.stage, image: step.config.image, signal });
+}
+
+async function look(target: BoundTarget, { context, step }: DeployInput): Promise<Look<DeployFound>> {
+  const { live, candidate } = await target.status();
+  const same = live.version === context.version;
+  const stands = candidate ? [`${step.name}: ${name(candidate)} stands beside the live release`] : [];
+  return {
+    found: { live, candidate, staged: target.staged },
+    changes: [`${step.stage}: ${live.version} (${live.id}) is replaced by ${context.version}`],
+    warnings: [
+      ...(same ? [`${step.name}: version ${context.version} is live already and would be deployed again`] : []),
+      ...stands,
+    ],
+    effect: target.effect,
+    undo: `traffic of ${step.stage} back on ${live.id} (${live.version})`,
+    digest: digestJson({ live, target: step.config.target, image: step.config.image ?? null }),
+  };
+}
+
+async function prepare(
+  target: BoundTarget,
+  { context, step, base }: DeployInput & { base: DeployFound },
+): Promise<Release> {
+  const { live } = await target.status();
+  if (live.id !== base.live.id) throw movedOn(step.name, base.live, live);
+  const candidate = await target.prepare();
+  if (candidate.version !== context.version) {
+    throw invalid(
+      `${step.name}: the target prepared ${name(candidate)}, expected version ${context.version}.`,
+    );
+  }
+  return candidate;
+}
+
+async function promote(
+  target: BoundTarget,
+  { step, base, candidate }: DeployInput & { base: DeployFound; candidate: Release },
+): Promise<Release> {
+  const { live } = await target.status();
+  if (target.staged && live.id === candidate.id) return live;
+  if (live.id !== base.live.id) {
+    // An opaque target tells by the version only whether it was us.
+    if (!target.staged && live.version === candidate.version) return live;
+    throw movedOn(step.name, base.live, live);
+  }
+  await target.promote(candidate);
+  const after = await target.status();
+  const done = target.staged
+    ? after.live.id === candidate.id
+    : after.live.version === candidate.version;
+  if (done) return after.live;
+  throw new Error(`${step.name}: ${name(candidate)} was promoted, but the target says ${name(after.live)} is live`);
+}
+
+async function restore(
+  target: BoundTarget,
+  { step, base }: DeployInput & { base: DeployFound },
+): Promise<UndoResult> {
+  const { live } = await target.status();
+  if (live.id === base.live.id && live.version === base.live.version) {
+    return { summary: `${name(live)} is live`, changed: false };
+  }
+  await target.restore(base.live);
+  const after = await target.status();
+  if (after.live.id === base.live.id || (!target.staged && after.live.version === base.live.version)) {
+    return { summary: `traffic back on ${name(after.live)}`, changed: true };
+  }
+  throw new Error(`${step.name}: restored, but the target says ${name(after.live)} is live, not ${name(base.live)}`);
+}
+
+async function retire(
+  target: BoundTarget,
+  { step, base, release }: DeployInput & { base: DeployFound; release?: Release },
+): Promise<UndoResult> {
+  if (!target.staged) return { summary: 'nothing stands beside an opaque release', changed: false };
+  const { live, candidate } = await target.status();
+  const unknown = candidate && candidate.id !== base.candidate?.id ? candidate : undefined;
+  const gone = release ?? unknown;
+  if (!gone) return { summary: 'nothing stands beside the live release', changed: false };
+  if (gone.id === live.id) {
+    throw invalid(`${step.name}: ${name(gone)} is live and is not stopped. Restore the old release first.`);
+  }
+  if (candidate?.id !== gone.id) return { summary: `${name(gone)} is gone already`, changed: false };
+  await target.retire(gone);
+  return { summary: `${name(gone)} stopped`, changed: true };
+}
+
+async function restart(target: BoundTarget, { release }: DeployInput & { release: Release }): Promise<UndoResult> {
+  await target.restart(release);
+  return { summary: `${name(release)} started again`, changed: true };
+}
+
+function movedOn(step: string, expected: Release, found: Release) {
+  return drift(
+    `${step}: ${name(found)} is live, expected ${name(expected)}, which was looked at. Somebody else deployed meanwhile; nothing was changed.`,
+    { item: `live release of ${step}`, found: found.id, expected: expected.id },
+  );
+}
+
+function name({ id, version }: Release): string {
+  return `${id} (${version})`;
+}

@@ -1,0 +1,124 @@
+/** The report of a rollout in Markdown: what was done, what was measured, what was taken back. Pure. */
+import type { Approval, Compensation, Measurement, Progress, StepProgress } from '../contract/progress.js';
+
+const MARKS: Record<Measurement['outcome'], string> = {
+  pass: '✅',
+  fail: '❌',
+  inconclusive: '❔',
+  error: '⚠️',
+};
+
+export function renderReportMarkdown(progress: Progress): string {
+  return `${[
+    ...headline(progress),
+    ...stopLines(progress),
+    ...stepTable(progress),
+    ...measurementLines(progress),
+    ...approvalLines(progress.approvals),
+    ...compensationLines(progress.compensations),
+    ...restorationLines(progress),
+    ...listLines('Left as it is', progress.left),
+    ...listLines('Warnings', progress.warnings),
+  ].join('\n')}\n`;
+}
+
+function headline(progress: Progress): string[] {
+  const { application, version, runId, outcome, phase, startedBy, startedAt, closedAt } = progress;
+  const overrides = Object.entries(progress.overrides).map(([name, value]) => `${name}=${value}`);
+  return [
+    `# ${application} ${version}: ${outcome ?? `not closed (${phase})`}`,
+    '',
+    `- rollout: \`${application}/${runId}\``,
+    `- started by: ${startedBy} (unverified), ${startedAt}`,
+    `- ${closedAt ? `closed: ${closedAt}, after ${formatSpan(startedAt, closedAt)}` : `deadline: ${progress.deadlineAt}`}`,
+    `- plan: sha256 \`${progress.planDigest}\``,
+    ...(overrides.length > 0 ? [`- overrides: ${overrides.join(', ')}`] : []),
+    ...(progress.acceptedBy ? [`- accepted as it is by: ${progress.acceptedBy}`] : []),
+    '',
+  ];
+}
+
+function stopLines({ stop }: Progress): string[] {
+  if (!stop) return [];
+  const by = stop.by ? `, by ${stop.by}` : '';
+  const step = stop.step ? ` at ${stop.step}` : '';
+  return ['## Why it turned round', '', `**${stop.kind}**${step}${by}, ${stop.at}: ${stop.message}`, ''];
+}
+
+function stepTable({ steps }: Progress): string[] {
+  const rows = steps.map(({ name, kind, status, attempt, startedAt, endedAt, summary }) => {
+    const took = startedAt && endedAt ? formatSpan(startedAt, endedAt) : '';
+    return `| ${name} | ${kind} | ${status} | ${attempt > 1 ? attempt : ''} | ${took} | ${cell(summary ?? '')} |`;
+  });
+  return [
+    '## Steps',
+    '',
+    '| step | kind | status | attempt | took | result |',
+    '|---|---|---|---|---|---|',
+    ...rows,
+    '',
+  ];
+}
+
+function measurementLines({ steps }: Progress): string[] {
+  const measured = steps.filter((step): step is StepProgress & { measurements: Measurement[] } =>
+    Boolean(step.measurements?.length),
+  );
+  if (measured.length === 0) return [];
+  const blocks = measured.flatMap(({ name, measurements }) => [
+    `### ${name}`,
+    '',
+    ...measurements.map(({ probe, outcome, message, at }) => `- ${MARKS[outcome]} **${probe}**: ${message} (${at})`),
+    '',
+  ]);
+  return ['## Measurements', '', ...blocks];
+}
+
+function approvalLines(approvals: Approval[]): string[] {
+  if (approvals.length === 0) return [];
+  const lines = approvals.map(({ gate, digest, answer, by, verified, at, reason }) => {
+    const why = reason ? `: ${reason}` : '';
+    return `- ${gate} \`${digest}\`: ${answer} by ${by}${verified ? '' : ' (unverified)'}, ${at}${why}`;
+  });
+  return ['## Approvals', '', ...lines, ''];
+}
+
+function compensationLines(compensations: Compensation[]): string[] {
+  if (compensations.length === 0) return [];
+  const lines = compensations.flatMap(({ step, status, description, ...left }) => [
+    `- ${step} (${status}): ${description}`,
+    ...(status === 'failed'
+      ? [
+          `  - ${left.item ?? step}: found ${left.found ?? 'unknown'}, expected ${left.expected ?? 'as before'}${left.error ? ` (${left.error})` : ''}`,
+          ...(left.command ? [`  - mend: \`${left.command}\``] : []),
+        ]
+      : []),
+  ]);
+  return ['## Compensations', '', ...lines, ''];
+}
+
+function restorationLines({ restoration }: Progress): string[] {
+  if (!restoration || restoration.checks.length === 0) return [];
+  const rows = restoration.checks.map(
+    ({ what, expected, found, ok }) =>
+      `| ${ok ? '✅' : '❌'} | ${cell(what)} | ${cell(expected)} | ${cell(found)} |`,
+  );
+  return ['## Restored, as measured', '', '| | what | expected | found |', '|---|---|---|---|', ...rows, ''];
+}
+
+function listLines(title: string, lines: string[]): string[] {
+  return lines.length === 0 ? [] : [`## ${title}`, '', ...lines.map((line) => `- ${line}`), ''];
+}
+
+/** `1 h 2 min`, `3 min 4 s`, `5.6 s`. */
+export function formatSpan(from: string, to: string): string {
+  const seconds = Math.max(0, (Date.parse(to) - Date.parse(from)) / 1000);
+  if (seconds < 60) return `${Math.round(seconds * 10) / 10} s`;
+  const minutes = Math.floor(seconds / 60);
+  if (minutes < 60) return `${minutes} min ${Math.round(seconds % 60)} s`;
+  return `${Math.floor(minutes / 60)} h ${minutes % 60} min`;
+}
+
+function cell(text: string): string {
+  return text.replaceAll('|', '\\|').replaceAll('\n', ' ');
+}
