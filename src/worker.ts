@@ -124,7 +124,7 @@ function createActivities(
   const findK6 = () => resolveTool('k6');
   return {
     ...createPlanFileActivities(),
-    ...createWindowActivities({ clock: systemClock }),
+    ...createWindowActivities({ now: Date.now }),
     ...createLockActivities({ client }),
     ...createSecretActivities({ secrets, texts: secretTexts, references }),
     ...createDeployActivities({ targets: createTargets({ runChild, commandsEnabled }), references }),

@@ -7,8 +7,8 @@ export class Health {
 
   constructor(fault: string | undefined) {
     process.on('SIGUSR2', () => {
-      if (fault === 'regression') this.#broken = true;
       if (fault === 'flap') this.#failOnce = true;
+      else this.#broken = true;
       log('ERROR', 'unhealthy: cannot reach the booking calendar');
     });
   }

@@ -15,6 +15,7 @@ const STOP_GRACE_MS = 10_000;
 const READY_TIMEOUT_MS = 60_000;
 /** After its promotion; a monitor watches by then. */
 const REGRESSION_DELAY_MS = 6_000;
+const BASELINE = 'baseline';
 
 export type Fault = 'load' | 'regression' | 'flap';
 
@@ -72,7 +73,7 @@ export class Releases {
 
   /** The release that was live before any rollout. */
   async startBaseline(version: string): Promise<void> {
-    this.#live = await this.#start({ id: this.#nextId(version), version, rolloutId: 'baseline', port: 0 });
+    this.#live = await this.#start({ id: this.#nextId(version), version, rolloutId: BASELINE, port: 0 });
     await this.#options.switch.moveTo(this.#live.port, 0);
   }
 
@@ -136,6 +137,14 @@ export class Releases {
   /** Starts `id` again, so that it reads its configuration anew: on another port first, then the old one stops. */
   restart(id: string): Promise<void> {
     return this.#inTurn(() => this.#restartInPlace(this.#require(id)));
+  }
+
+  /** What a rollout has promoted, while the release before it is still warm, becomes unhealthy. @returns false without such a one */
+  breakPromoted(): boolean {
+    const running = this.#live?.process;
+    if (!running || !this.#candidate || this.#live?.rolloutId === BASELINE) return false;
+    sendSignal(running.pid, 'SIGUSR2');
+    return true;
   }
 
   logOf(id: string): string {

@@ -41,7 +41,6 @@ export interface ParsedPlan {
   unavailable: PlanFault[];
   /** Steps in order, as far as there are any. */
   outline: OutlineStep[];
-  /** Absent with faults. */
   files: NamedFile[];
   /** Absent with faults or with something unavailable. */
   draft?: PlanDraft;
@@ -63,7 +62,8 @@ export function parsePlan({ text, file, overrides }: ParseOptions): ParsedPlan {
   for (const input of listUnavailable(view)) unavailable.add(input);
   const refused = sortByPlace(unavailable.faults);
   if (faults.faults.length > 0) {
-    return { faults: sortByPlace(faults.faults), warnings: [], unavailable: refused, outline, files: [] };
+    const files = listFiles(view, file, source.locator);
+    return { faults: sortByPlace(faults.faults), warnings: [], unavailable: refused, outline, files };
   }
   warnOf(view, variables);
   return {

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { LineReader } from './lines.js';
 
 const GUARDIAN = fileURLToPath(new URL('./guardian.mjs', import.meta.url));
-const INHERITED = ['PATH', 'HOME', 'LANG', 'TMPDIR'] as const;
+const INHERITED = ['PATH', 'HOME', 'LANG', 'TMPDIR', 'HEADGATE_HOME', 'HEADGATE_PORT_BASE'] as const;
 /** A daemon that the child left behind on purpose may hold its pipes open for ever. */
 const DRAIN_MS = 250;
 
@@ -16,7 +16,7 @@ export interface ChildOptions {
   /** Readable by everyone on the machine: no secret belongs here. */
   args: string[];
   cwd?: string;
-  /** On top of PATH, HOME, LANG and TMPDIR of the worker; nothing else is inherited. */
+  /** On top of PATH, HOME, LANG, TMPDIR, HEADGATE_HOME and HEADGATE_PORT_BASE of the worker; nothing else is inherited. */
   env?: Record<string, string>;
   /** As another user and group: PostgreSQL refuses to run as root. Only root may. */
   user?: { uid: number; gid: number };
@@ -54,7 +54,7 @@ export class ChildStartError extends Error {
   }
 }
 
-/** PATH, HOME, LANG and TMPDIR of the worker, overlaid by `extra`. Never its credentials. */
+/** What every program may know of the worker, overlaid by `extra`. Never its credentials. */
 export function childEnvironment(
   extra: Record<string, string> = {},
   env: NodeJS.ProcessEnv = process.env,
