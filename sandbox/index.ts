@@ -1,9 +1,9 @@
 /** The sandbox from outside: up, down, what is there, faults. The supervisor does the work. */
+import { spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { mkdir, open } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { execa } from 'execa';
 import { childEnvironment } from '../src/platform/children.js';
 import { loadSettings } from '../src/platform/settings.js';
 import { resolveTool } from '../src/platform/tool-resolver.js';
@@ -52,10 +52,8 @@ export async function startSandbox({ log, signal, owned, anyPorts }: StartOption
   await mkdir(logs, { recursive: true, mode: 0o700 });
   const output = await open(join(logs, 'supervisor.log'), 'a', 0o600);
   try {
-    const supervisor = execa(process.execPath, [builtProgram('sandbox/supervisor.js')], {
+    const supervisor = spawn(process.execPath, [builtProgram('sandbox/supervisor.js')], {
       detached: true,
-      cleanup: false,
-      extendEnv: false,
       env: childEnvironment({
         HEADGATE_HOME: home,
         HEADGATE_PORT_BASE: String(base),
@@ -65,7 +63,6 @@ export async function startSandbox({ log, signal, owned, anyPorts }: StartOption
         ...(owned ? { HEADGATE_SANDBOX_OWNER: String(process.pid) } : {}),
       }),
       stdio: ['ignore', output.fd, output.fd],
-      reject: false,
     });
     supervisor.unref();
     return await untilUp(home, id, supervisor.pid ?? 0, signal);
@@ -135,6 +132,6 @@ export async function setFault(name: string): Promise<void> {
   const response = await fetch(`${state.addresses.control}/faults/${encodeURIComponent(name)}`, {
     method: 'PUT',
   });
-  const body: { error?: string } = await response.json();
+  const body = (await response.json()) as { error?: string };
   if (!response.ok) throw new Error(body.error ?? `the sandbox answered ${response.status}`);
 }

@@ -1,7 +1,7 @@
 /** The sandbox's ports on loopback, counted from HEADGATE_PORT_BASE. */
 import { readdir, readFile, readlink } from 'node:fs/promises';
 import { createServer, type Server } from 'node:net';
-import { runChild } from '../src/platform/children.js';
+import { execa } from 'execa';
 
 export const LOOPBACK = '127.0.0.1';
 
@@ -88,13 +88,12 @@ async function describeHolder(port: number): Promise<string> {
 }
 
 async function askLsof(port: number): Promise<string | undefined> {
-  const asked = await runChild({
-    file: 'lsof',
-    args: ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'],
-    timeoutMs: 3_000,
-  }).catch(() => undefined);
-  const pid = /^p(\d+)/m.exec(asked?.stdout ?? '')?.[1];
-  const command = /^c(.+)/m.exec(asked?.stdout ?? '')?.[1];
+  const { stdout = '' } = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'], {
+    reject: false,
+    timeout: 3_000,
+  });
+  const pid = /^p(\d+)/m.exec(stdout)?.[1];
+  const command = /^c(.+)/m.exec(stdout)?.[1];
   return pid ? `by process ${pid}, ${command ?? 'unknown'}` : undefined;
 }
 

@@ -4,10 +4,11 @@
  * guardians: nothing of them outlives it, however it ends.
  */
 import { randomBytes } from 'node:crypto';
-import { mkdir, mkdtemp, chmod, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSettings } from '../src/platform/settings.js';
+import type { RunningProcess } from './part.js';
 import { startAws } from './parts/aws.js';
 import { type PartContext, STAGES, type StageName } from './parts/context.js';
 import { startControl } from './parts/control.js';
@@ -19,10 +20,16 @@ import { startSink } from './parts/sink.js';
 import { Switch } from './parts/switch.js';
 import { startTemporal } from './parts/temporal.js';
 import { startTraffic } from './parts/traffic.js';
-import type { RunningProcess } from './part.js';
 import { placesOf } from './place.js';
 import { LOOPBACK, portsFrom } from './ports.js';
-import { isAlive, removeState, renderEnvironment, type SandboxState, writePrivate, writeState } from './state.js';
+import {
+  isAlive,
+  removeState,
+  renderEnvironment,
+  type SandboxState,
+  writePrivate,
+  writeState,
+} from './state.js';
 
 const BASE_VERSION = 'v1.0.0';
 const OWNER_POLL_MS = 1_000;

@@ -1,6 +1,7 @@
 /** The sandbox's own address: what the story's deploy commands ask, and where faults are put in. */
-import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
+
 import { readFile } from 'node:fs/promises';
+import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
 import { z } from 'zod';
 import { LOOPBACK, listen } from '../ports.js';
 import { STAGES, type StageName } from './context.js';
@@ -46,13 +47,19 @@ async function answer(incoming: IncomingMessage, deps: ControlDeps): Promise<unk
   }
   const stage = STAGES.find((known) => known === name);
   if (kind !== 'stages' || !stage) {
-    throw new ReleaseError(`There is no ${incoming.method} ${url.pathname}; stages are ${STAGES.join(', ')}.`);
+    throw new ReleaseError(
+      `There is no ${incoming.method} ${url.pathname}; stages are ${STAGES.join(', ')}.`,
+    );
   }
   const input = inputSchema.parse(incoming.method === 'POST' ? await readJson(incoming) : {});
   return carryOut(deps.releases[stage], verb, input);
 }
 
-async function carryOut(releases: Releases, verb: string, input: z.infer<typeof inputSchema>): Promise<unknown> {
+async function carryOut(
+  releases: Releases,
+  verb: string,
+  input: z.infer<typeof inputSchema>,
+): Promise<unknown> {
   const { rolloutId, version, release } = input;
   switch (verb) {
     case 'status':

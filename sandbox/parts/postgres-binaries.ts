@@ -4,7 +4,7 @@ import { access, chmod, cp, readFile, stat, symlink } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { basename, dirname, join, relative, resolve } from 'node:path';
 import { fileURLToPath } from 'node:url';
-import { runChild } from '../../src/platform/children.js';
+import { execa } from 'execa';
 import { findOnPath } from '../../src/platform/tool-resolver.js';
 
 export interface PostgresBinaries {
@@ -18,16 +18,16 @@ export interface PostgresUser {
   gid: number;
 }
 
+/** Whether it went well is seen by what is there afterwards. */
+const QUIETLY = { reject: false, timeout: 10_000 } as const;
+
 /** As root the account `postgres`, which is made when there is none; `undefined` when we are not root. */
 export async function findPostgresUser(): Promise<PostgresUser | undefined> {
   if (process.getuid?.() !== 0) return undefined;
   const found = await askUser();
   if (found) return found;
-  await runChild({ file: 'groupadd', args: ['--system', 'postgres'] });
-  await runChild({
-    file: 'useradd',
-    args: ['--system', '--gid', 'postgres', '--no-create-home', 'postgres'],
-  });
+  await execa('groupadd', ['--system', 'postgres'], QUIETLY);
+  await execa('useradd', ['--system', '--gid', 'postgres', '--no-create-home', 'postgres'], QUIETLY);
   const made = await askUser();
   if (made) return made;
   throw new Error(
@@ -36,9 +36,7 @@ export async function findPostgresUser(): Promise<PostgresUser | undefined> {
 }
 
 async function askUser(): Promise<PostgresUser | undefined> {
-  const [uid, gid] = await Promise.all(
-    ['-u', '-g'].map((flag) => runChild({ file: 'id', args: [flag, 'postgres'] })),
-  );
+  const [uid, gid] = await Promise.all(['-u', '-g'].map((flag) => execa('id', [flag, 'postgres'], QUIETLY)));
   if (uid?.exitCode !== 0 || gid?.exitCode !== 0) return undefined;
   return { uid: Number(uid.stdout), gid: Number(gid.stdout) };
 }

@@ -23,12 +23,7 @@ export interface DeployDeps {
 
 type DeployActivities = Pick<
   HeadgateActivities,
-  | 'lookRelease'
-  | 'prepareRelease'
-  | 'promoteRelease'
-  | 'restoreTraffic'
-  | 'retireRelease'
-  | 'restartRelease'
+  'lookRelease' | 'prepareRelease' | 'promoteRelease' | 'restoreTraffic' | 'retireRelease' | 'restartRelease'
 >;
 
 export function createDeployActivities(deps: DeployDeps) {
@@ -77,7 +72,9 @@ async function look(target: BoundTarget, { context, step }: DeployInput): Promis
     found: { live, candidate, staged: target.staged },
     changes: [`${step.stage}: ${live.version} (${live.id}) is replaced by ${context.version}`],
     warnings: [
-      ...(same ? [`${step.name}: version ${context.version} is live already and would be deployed again`] : []),
+      ...(same
+        ? [`${step.name}: version ${context.version} is live already and would be deployed again`]
+        : []),
       ...stands,
     ],
     effect: target.effect,
@@ -114,11 +111,11 @@ async function promote(
   }
   await target.promote(candidate);
   const after = await target.status();
-  const done = target.staged
-    ? after.live.id === candidate.id
-    : after.live.version === candidate.version;
+  const done = target.staged ? after.live.id === candidate.id : after.live.version === candidate.version;
   if (done) return after.live;
-  throw new Error(`${step.name}: ${name(candidate)} was promoted, but the target says ${name(after.live)} is live`);
+  throw new Error(
+    `${step.name}: ${name(candidate)} was promoted, but the target says ${name(after.live)} is live`,
+  );
 }
 
 async function restore(
@@ -134,7 +131,9 @@ async function restore(
   if (after.live.id === base.live.id || (!target.staged && after.live.version === base.live.version)) {
     return { summary: `traffic back on ${name(after.live)}`, changed: true };
   }
-  throw new Error(`${step.name}: restored, but the target says ${name(after.live)} is live, not ${name(base.live)}`);
+  throw new Error(
+    `${step.name}: restored, but the target says ${name(after.live)} is live, not ${name(base.live)}`,
+  );
 }
 
 async function retire(
@@ -154,7 +153,10 @@ async function retire(
   return { summary: `${name(gone)} stopped`, changed: true };
 }
 
-async function restart(target: BoundTarget, { release }: DeployInput & { release: Release }): Promise<UndoResult> {
+async function restart(
+  target: BoundTarget,
+  { release }: DeployInput & { release: Release },
+): Promise<UndoResult> {
   await target.restart(release);
   return { summary: `${name(release)} started again`, changed: true };
 }

@@ -235,8 +235,7 @@ type Metrics = { [metric: string]: Json } | undefined;
 
 function figure(metrics: Metrics, metric: string, path: string): number {
   const figures = metrics?.[metric];
-  const value =
-    figures && typeof figures === 'object' && !Array.isArray(figures) ? figures[path] : undefined;
+  const value = figures && typeof figures === 'object' && !Array.isArray(figures) ? figures[path] : undefined;
   return typeof value === 'number' ? value : 0;
 }
 
@@ -334,8 +333,13 @@ class ProbeWatch {
     }
     const samples = `${this.taken} samples`;
     if (this.aggregated.length === 0) return { ...this.last, message: `${this.last.message} (${samples})` };
-    if (!this.lastSample) return { ...this.last, outcome: 'inconclusive', message: `no figures in ${samples}` };
+    if (!this.lastSample)
+      return { ...this.last, outcome: 'inconclusive', message: `no figures in ${samples}` };
     const { durationMs } = this.last;
-    return judge({ name, expect: this.aggregated }, this.lastSample, { at, durationMs, windows: this.windows });
+    return judge({ name, expect: this.aggregated }, this.lastSample, {
+      at,
+      durationMs,
+      windows: this.windows,
+    });
   }
 }

@@ -1,6 +1,7 @@
 /** What one part of a plan says of another: probes that are used, steps that are named, releases that are judged. */
-import type { FaultInput } from './fault-list.js';
+
 import { parseDuration } from './duration.js';
+import type { FaultInput } from './fault-list.js';
 import type { PlanNode } from './node.js';
 import { findReferences, kindsIn } from './references.js';
 import { adviseName, listWords } from './suggest.js';

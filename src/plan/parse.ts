@@ -90,11 +90,7 @@ function outlineOf({ stages }: PlanView): OutlineStep[] {
 }
 
 /** Those of steps and probes that this version carries out. */
-function listFiles(
-  view: PlanView,
-  file: string,
-  locator: Parameters<FaultList['locateBy']>[0],
-): NamedFile[] {
+function listFiles(view: PlanView, file: string, locator: Parameters<FaultList['locateBy']>[0]): NamedFile[] {
   const found = new Map<string, Path>();
   const note = (path: string | undefined, at: Path) => {
     if (path !== undefined && !found.has(path)) found.set(path, at);

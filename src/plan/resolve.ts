@@ -1,5 +1,6 @@
 /** From a plan without faults to what the workflow is started with: defaults filled, steps named, probes attached. */
 import { parseDuration } from './duration.js';
+import { PROBE_KINDS } from './probe-schema.js';
 import type {
   ApprovalStepConfig,
   ChangeWindow,
@@ -18,7 +19,6 @@ import type {
   ResolvedStep,
   SecretStepConfig,
 } from './resolved.js';
-import { PROBE_KINDS } from './probe-schema.js';
 import { NOTIFIER_KINDS, type PlanDocument, type ProbeDocument, probeSchema } from './schema.js';
 import { type StepDocument, TARGET_KINDS } from './step-schema.js';
 import { deployFor, fullName, type PlanView, type StageView, type StepView } from './view.js';

@@ -46,7 +46,14 @@ function signalGroup(pid, signal) {
 /** @param {{ file: string, args: string[], cwd?: string, env: Record<string, string>, uid?: number, gid?: number }} order */
 function start({ file, args, cwd, env, uid, gid }) {
   process.title = `headgate-guardian ${file}`;
-  const started = spawn(file, args, { cwd, env, uid, gid, stdio: ['ignore', 'inherit', 'inherit'], detached: true });
+  const started = spawn(file, args, {
+    cwd,
+    env,
+    uid,
+    gid,
+    stdio: ['ignore', 'inherit', 'inherit'],
+    detached: true,
+  });
   child = started;
   started.once('error', (error) => {
     report({ failed: 'code' in error ? error.code : 'EUNKNOWN', message: error.message });

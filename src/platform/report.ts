@@ -68,7 +68,9 @@ function measurementLines({ steps }: Progress): string[] {
   const blocks = measured.flatMap(({ name, measurements }) => [
     `### ${name}`,
     '',
-    ...measurements.map(({ probe, outcome, message, at }) => `- ${MARKS[outcome]} **${probe}**: ${message} (${at})`),
+    ...measurements.map(
+      ({ probe, outcome, message, at }) => `- ${MARKS[outcome]} **${probe}**: ${message} (${at})`,
+    ),
     '',
   ]);
   return ['## Measurements', '', ...blocks];

@@ -57,7 +57,11 @@ async function countLines(
     return files.count(path, pattern, sinceMs, signal);
   }
   if (config.command === undefined) {
-    return { kind: 'error', message: 'there is no log to read: give "file" or "command" (this version cannot ask a target for its log)' };
+    return {
+      kind: 'error',
+      message:
+        'there is no log to read: give "file" or "command" (this version cannot ask a target for its log)',
+    };
   }
   return countOutput(request, config.command, new LineCounter(pattern, sinceMs), deps);
 }

@@ -4,8 +4,8 @@
  */
 import { z } from 'zod';
 import type { Release } from '../../../contract/activities.js';
-import { invalid, notPermitted } from '../../../platform/failures.js';
 import { ChildStartError, type runChild } from '../../../platform/children.js';
+import { invalid, notPermitted } from '../../../platform/failures.js';
 import type { Target, TargetCall, TargetStatus } from '../target.js';
 import type { Config } from './schema.js';
 
@@ -49,9 +49,7 @@ function readStatus(stdout: string): TargetStatus {
 
 function readOutput<T>(verb: Verb, stdout: string, schema: z.ZodType<T>): T {
   const expected =
-    verb === 'status'
-      ? '{"live":{"id","version","url"},"candidate":{…}|null}'
-      : '{"id","version","url"}';
+    verb === 'status' ? '{"live":{"id","version","url"},"candidate":{…}|null}' : '{"id","version","url"}';
   let json: unknown;
   try {
     json = JSON.parse(stdout);
@@ -61,7 +59,9 @@ function readOutput<T>(verb: Verb, stdout: string, schema: z.ZodType<T>): T {
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
   const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'output'}: ${message}`);
-  throw invalid(`The command target's ${verb} printed something else than ${expected}: ${faults.join('; ')}.`);
+  throw invalid(
+    `The command target's ${verb} printed something else than ${expected}: ${faults.join('; ')}.`,
+  );
 }
 
 /** @returns stdout @throws Error that may be repeated when it exits other than 0 */

@@ -1,0 +1,82 @@
+/** stdout is for results: text, or with `--json` one object a line. Everything else goes to stderr. */
+
+export type LineType = 'rollout' | 'step' | 'measurement' | 'approval' | 'compensation' | 'outcome' | 'error';
+
+/** One line of `--json`, less what every line has. */
+export interface Line {
+  type: LineType;
+  application?: string;
+  runId?: string;
+  stage?: string;
+  /** Its id. */
+  step?: string;
+  status?: string;
+  attempt?: number;
+  data?: unknown;
+}
+
+export interface OutputOptions {
+  json: boolean;
+  /** A terminal that may be drawn on. */
+  terminal: boolean;
+  color: boolean;
+  columns: number;
+  stdout: (text: string) => void;
+  stderr: (text: string) => void;
+}
+
+export class Output {
+  readonly json: boolean;
+  readonly terminal: boolean;
+  readonly color: boolean;
+  readonly columns: number;
+  readonly #stdout: (text: string) => void;
+  readonly #stderr: (text: string) => void;
+  #drawn = 0;
+  #ended = false;
+
+  constructor(options: OutputOptions) {
+    this.json = options.json;
+    this.terminal = options.terminal && !options.json;
+    this.color = options.color && !options.json;
+    this.columns = options.columns;
+    this.#stdout = options.stdout;
+    this.#stderr = options.stderr;
+  }
+
+  /** A result for people; nothing with `--json`. */
+  print(text: string): void {
+    if (!this.json) this.#stdout(`${text}\n`);
+  }
+
+  /** What helps a person and is no result. */
+  note(text: string): void {
+    this.#stderr(`${text}\n`);
+  }
+
+  /** Only with `--json`. */
+  line(line: Line): void {
+    if (!this.json || this.#ended) return;
+    this.#ended = line.type === 'outcome';
+    this.#stdout(
+      `${JSON.stringify({ v: 1, ...line, at: new Date().toISOString(), data: line.data ?? {} })}\n`,
+    );
+  }
+
+  /** The last line, unless a command has written a better one. */
+  conclude(exitCode: number): void {
+    this.line({ type: 'outcome', status: exitCode === 0 ? 'ok' : 'failed', data: { exitCode } });
+  }
+
+  /** Draws over what was drawn before. Only on a terminal. */
+  draw(lines: string[]): void {
+    const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A\x1b[0J` : '';
+    this.#stdout(`${up}${lines.join('\n')}\n`);
+    this.#drawn = lines.length;
+  }
+
+  /** What is drawn now stays. */
+  keepDrawn(): void {
+    this.#drawn = 0;
+  }
+}
