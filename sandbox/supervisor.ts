@@ -4,7 +4,7 @@
  * guardians: nothing of them outlives it, however it ends.
  */
 import { randomBytes } from 'node:crypto';
-import { chmod, mkdir, mkdtemp, rm } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSettings } from '../src/platform/settings.js';
@@ -108,8 +108,7 @@ class Supervisor {
 
   async #start(): Promise<void> {
     await mkdir(this.#places.logs, { recursive: true, mode: 0o700 });
-    // What the application wrote into its log and AWS was asked before belongs to an earlier world.
-    await rm(this.#places.awsRequests, { force: true });
+    await this.#forgetEarlierWorld();
     this.#scratch = await makeScratch();
     await Promise.all([
       this.#startProcess('temporal', () => startTemporal(this.#context, required('HEADGATE_TOOL_TEMPORAL'))),
@@ -125,6 +124,17 @@ class Supervisor {
     await this.#startPart('control', () =>
       startControl(this.#ports.control, { releases, setFault: (name) => this.#setFault(name, production) }),
     );
+  }
+
+  /** Secrets and databases are new: a rollout of before could not go on, and its locks would refuse the next one. */
+  async #forgetEarlierWorld(): Promise<void> {
+    const { folder, logs } = this.#places;
+    for (const name of await readdir(logs)) {
+      if (name !== 'supervisor.log') await rm(join(logs, name), { force: true });
+    }
+    for (const name of await readdir(folder)) {
+      if (name.startsWith('temporal.db')) await rm(join(folder, name), { force: true });
+    }
   }
 
   async #startAws(): Promise<void> {

@@ -1,4 +1,4 @@
-/** Temporal's dev server with its UI. Its history outlives the sandbox: one SQLite file. */
+/** Temporal's dev server with its UI. Its history stays to be looked into until the next start: one SQLite file. */
 import { mkdir } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { Connection } from '@temporalio/client';

@@ -119,6 +119,8 @@ class LoadTest {
     const { script, outputs, timeoutMs, expect } = step.config;
     const ended = new AbortController();
     const during = this.watch(AbortSignal.any([signal, ended.signal]), ended.signal);
+    // It ends before k6 does when it is aborted or breaks, and is awaited only afterwards.
+    during.catch(() => undefined);
     try {
       const options = {
         script: await resolvePlanFile(context.directory, script),
@@ -212,7 +214,7 @@ class LoadTest {
     const end = run.exitCode === null ? `ended by ${run.signal}` : `exit code ${run.exitCode}`;
     const message = run.timedOut
       ? `k6 was not done after ${timeoutMs / 1000} s and was stopped`
-      : `k6: ${end}${meaning && run.exitCode !== 0 ? `, ${meaning}` : ''}`;
+      : `${end}${meaning && run.exitCode !== 0 ? `, ${meaning}` : ''}`;
     const outcome = run.timedOut ? 'fail' : judgeExit(run.exitCode);
     return {
       probe: 'k6',

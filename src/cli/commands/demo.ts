@@ -70,7 +70,8 @@ async function tell(
   introduce(context, view, keep);
   adopt(view.env);
   if (fail === 'load' || fail === 'regression') await world.setFault(fail);
-  cleanUp.push(await startWorker(context, view));
+  const worker = await startWorker(context, view);
+  cleanUp.push(worker.stop);
   const { plan } = await requirePlan(context, join(packageRoot(), STORY), PACE);
   const headgate = await Headgate.connect();
   cleanUp.push(() => headgate.close());
@@ -80,7 +81,11 @@ async function tell(
     `rollout ${rollout}: ${view.addresses.temporalUi}/namespaces/default/workflows/rollout%2F${application}/${runId}`,
   );
   const cast = new Cast(context, headgate, rollout, { aborts: fail === 'abort', approves: !interactive });
-  const exitCode = await watchRollout(context, headgate, rollout, { onState: (state) => cast.play(state) });
+  const exitCode = await watchRollout(context, headgate, rollout, {
+    onState: (state) => cast.play(state),
+    signal: AbortSignal.any([interrupted, worker.ended]),
+  });
+  if (worker.ended.aborted) throw worker.ended.reason;
   if (keep && exitCode !== EXIT.interrupted) {
     output.note(`The sandbox stays up. ". ${view.environmentFile}", then: headgate worker --enable command`);
     output.note('Stop it: headgate sandbox down');
@@ -145,11 +150,14 @@ function adopt(env: Record<string, string>): void {
   Object.assign(process.env, env);
 }
 
+interface RunningWorker {
+  /** Aborted when it has ended although nobody stopped it. */
+  ended: AbortSignal;
+  stop: () => Promise<void>;
+}
+
 /** A process of its own, as in real life; it ends with this one, however that ends. */
-async function startWorker(
-  { output, interrupted }: Context,
-  view: SandboxView,
-): Promise<() => Promise<void>> {
+async function startWorker({ output, interrupted }: Context, view: SandboxView): Promise<RunningWorker> {
   const folder = await mkdtemp(join(tmpdir(), 'headgate-demo-'));
   const pidFile = join(folder, 'worker.pid');
   const stop = new AbortController();
@@ -165,9 +173,9 @@ async function startWorker(
       if (lines.length > 20) lines.shift();
     },
   }).catch(() => undefined);
-  let over = false;
+  const over = new AbortController();
   void ended.then(() => {
-    over = true;
+    if (!stop.signal.aborted) over.abort(new Error(`The worker has ended: ${lines.slice(-3).join(' / ')}`));
   });
   const end = async () => {
     stop.abort();
@@ -176,7 +184,7 @@ async function startWorker(
   };
   const deadline = Date.now() + WORKER_READY_MS;
   while (!(await readFile(pidFile, 'utf8').catch(() => undefined))) {
-    if (over || interrupted.aborted || Date.now() > deadline) {
+    if (over.signal.aborted || interrupted.aborted || Date.now() > deadline) {
       await end();
       interrupted.throwIfAborted();
       throw new Error(`The worker did not come up: ${lines.slice(-3).join(' / ')}`);
@@ -184,7 +192,7 @@ async function startWorker(
     await sleep(50);
   }
   output.note('worker: polling');
-  return end;
+  return { ended: over.signal, stop: end };
 }
 
 /** Paths of tools that are no secret. */

@@ -107,7 +107,7 @@ class Viewer {
 
 function closing({ application, version, outcome, stop, left, runId }: Progress): string {
   return [
-    `${application} ${version}: ${outcome}${stop ? ` (${stop.kind}: ${stop.message})` : ''}`,
+    `${application} ${version}: ${outcome}${stop ? ` (${stop.kind}${stop.step ? ` at ${stop.step}` : ''})` : ''}`,
     ...left.map((line) => `  left: ${line}`),
     `  headgate report ${application}/${runId}`,
   ].join('\n');

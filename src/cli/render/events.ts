@@ -5,7 +5,6 @@ import { answerCommands } from './waiting.js';
 
 export function diffProgress(before: Progress | undefined, after: Progress): Line[] {
   return [
-    ...diffRollout(before, after),
     ...after.steps.flatMap((step) =>
       diffStep(
         before?.steps.find(({ name }) => name === step.name),
@@ -14,6 +13,7 @@ export function diffProgress(before: Progress | undefined, after: Progress): Lin
     ),
     ...diffApprovals(before, after),
     ...diffCompensations(before, after),
+    ...diffRollout(before, after),
   ].map((line) => ({ application: after.application, runId: after.runId, ...line }));
 }
 

@@ -15,7 +15,7 @@ function describe({ type, stage, step, status, attempt, data }: Line): string | 
     case 'rollout':
       return describeRollout(status, fields);
     case 'step':
-      return `${name} ${status}${attempt && attempt > 1 ? ` (attempt ${attempt})` : ''}${text('summary') ? `: ${text('summary')}` : ''}`;
+      return describeStep(name, status, attempt, text('summary'));
     case 'measurement':
       return status === 'pass' ? undefined : `${name} ${status}: ${text('probe')}: ${text('message')}`;
     case 'approval':
@@ -23,10 +23,22 @@ function describe({ type, stage, step, status, attempt, data }: Line): string | 
         ? undefined
         : `${name} ${status} by ${text('by')}${text('reason') ? `: ${text('reason')}` : ''}`;
     case 'compensation':
-      return status === 'recorded' ? undefined : `${name} ${status}: ${text('description')}`;
+      return status === 'undoing' ? `${name} undoing: ${text('description')}` : undefined;
     default:
       return undefined;
   }
+}
+
+/** That it is being taken back is said by its compensation, which knows what that means. */
+function describeStep(
+  name: string,
+  status: string | undefined,
+  attempt: number | undefined,
+  summary: string,
+): string | undefined {
+  if (status === 'undoing') return undefined;
+  const again = attempt && attempt > 1 ? ` (attempt ${attempt})` : '';
+  return `${name} ${status}${again}${summary && status !== 'running' ? `: ${summary}` : ''}`;
 }
 
 function describeRollout(status: string | undefined, fields: Record<string, unknown>): string {
@@ -36,7 +48,7 @@ function describeRollout(status: string | undefined, fields: Record<string, unkn
     lines.push(`: ${String(waiting.message)}`);
     if (Array.isArray(waiting.commands))
       lines.push(...waiting.commands.map((command) => `\n           ${String(command)}`));
-  } else if (isRecord(stop)) {
+  } else if (isRecord(stop) && status === 'rollingBack') {
     lines.push(` (${String(stop.kind)}): ${String(stop.message)}`);
   }
   if (isRecord(ignored)) lines.push(`\n           ignored ${String(ignored.signal)}: ${String(ignored.why)}`);
