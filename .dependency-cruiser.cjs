@@ -62,7 +62,11 @@ module.exports = {
     rule(
       'activities-take-types-of-adapters-and-tools',
       { path: '^src/activities/' },
-      { path: '^src/(adapters|tools)/', pathNot: 'probes/(judge|loadTest/summary)\\.ts$', dependencyTypesNot: ['type-only'] },
+      {
+        path: '^src/(adapters|tools)/',
+        pathNot: 'probes/(judge|loadTest/summary)\\.ts$',
+        dependencyTypesNot: ['type-only'],
+      },
       'Activities are handed what they drive.',
     ),
     rule(

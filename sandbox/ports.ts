@@ -88,7 +88,7 @@ async function describeHolder(port: number): Promise<string> {
 }
 
 async function askLsof(port: number): Promise<string | undefined> {
-  const { stdout = '' } = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'], {
+  const { stdout } = await execa('lsof', ['-nP', `-iTCP:${port}`, '-sTCP:LISTEN', '-Fpc'], {
     reject: false,
     timeout: 3_000,
   });

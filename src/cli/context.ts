@@ -57,11 +57,11 @@ export interface SandboxView {
 }
 
 export interface WorkerModule {
-  runWorker(options: {
+  runWorker: (options: {
     enabled: ('run' | 'command')[];
     pidFile?: string;
     onReady?: () => void;
-  }): Promise<void>;
+  }) => Promise<void>;
 }
 
 export interface Context {
@@ -74,16 +74,6 @@ export interface Context {
 
 /** The exit code that an outcome stands for; a rollout that was ended from outside was not taken back. */
 export function exitCodeOf(temporalStatus: string, progress: Progress | undefined): number {
-  switch (progress?.outcome) {
-    case 'promoted':
-      return EXIT.promoted;
-    case 'rolledBack':
-      return EXIT.rolledBack;
-    case 'refused':
-      return EXIT.refused;
-    case 'rollbackIncomplete':
-      return EXIT.rollbackIncomplete;
-    default:
-      return temporalStatus === 'RUNNING' ? EXIT.promoted : EXIT.rollbackIncomplete;
-  }
+  if (progress?.outcome) return EXIT[progress.outcome];
+  return temporalStatus === 'RUNNING' ? 0 : EXIT.rollbackIncomplete;
 }

@@ -172,10 +172,6 @@ export interface LoadTestHeartbeat {
   p95Ms?: number;
 }
 
-export interface MonitorHeartbeat {
-  state: SamplerState;
-}
-
 export interface EvidenceInput {
   context: RolloutContext;
   gate: string;

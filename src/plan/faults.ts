@@ -95,7 +95,7 @@ export function showFound(value: unknown): string {
     const keys = Object.keys(value);
     return keys.length === 0 ? 'an empty map' : `a map with ${clip(keys.slice(0, 5).join(', '))}`;
   }
-  return `the ${typeof value} ${String(value)}`;
+  return `the ${typeof value} ${JSON.stringify(value)}`;
 }
 
 function clip(text: string): string {

@@ -58,7 +58,9 @@ function translate(issue: Issue, before: Path, context: Context): FaultInput[] {
       return [describeRange(place, issue)];
     case 'custom':
       return [describeScalar(place, issue.params)];
-    default:
+    case 'invalid_format':
+    case 'invalid_element':
+    case 'not_multiple_of':
       return [describeType(place, 'another value')];
   }
 }
@@ -204,9 +206,9 @@ function describeRange({ path, value }: PlaceOfIssue, issue: RangeIssue): FaultI
   return {
     code: 'outOfRange',
     path,
-    message: `${showPath(path)} is out of range: ${String(value)}.`,
+    message: `${showPath(path)} is out of range: ${showFound(value)}.`,
     expected: bound,
-    found: String(value),
+    found: showFound(value),
     fix: `Write a number that is ${bound}.`,
   };
 }

@@ -25,9 +25,8 @@ export class PlanNode {
   }
 
   at(...keys: (string | number)[]): PlanNode | undefined {
-    let here: PlanNode | undefined = this;
-    for (const key of keys) here = here?.get(key);
-    return here;
+    const [first, ...rest] = keys;
+    return first === undefined ? this : this.get(first)?.at(...rest);
   }
 
   has(key: string): boolean {

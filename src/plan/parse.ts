@@ -25,7 +25,7 @@ export interface NamedFile {
   /** Relative to the plan's folder. */
   path: string;
   /** Says that it is not what the plan needs, at the place where the plan names it. */
-  toFault(message: string): PlanFault;
+  toFault: (message: string) => PlanFault;
 }
 
 export interface OutlineStep {
@@ -109,7 +109,7 @@ function listFiles(view: PlanView, file: string, locator: Parameters<FaultList['
   }
   return [...found].map(([path, at]) => ({
     path,
-    toFault(message) {
+    toFault: (message: string) => {
       const list = new FaultList(file);
       list.locateBy(locator);
       list.add({

@@ -11,7 +11,7 @@ import {
   type YAMLError,
 } from 'yaml';
 import type { FaultList, Locator, Place } from './fault-list.js';
-import { type Path, showPath } from './faults.js';
+import { type Path, showFound, showPath } from './faults.js';
 import type { Json } from './resolved.js';
 
 const LARGEST_BYTES = 1024 * 1024;
@@ -226,7 +226,7 @@ class NodeReader implements Locator {
       path,
       message: `${showPath(path)} is a number that cannot be kept exactly.`,
       expected: 'a finite number of at most 9007199254740991',
-      found: String(value),
+      found: showFound(value),
       fix: 'Put it in quotes if it is not meant as a number.',
     });
     return null;
@@ -242,7 +242,7 @@ class NodeReader implements Locator {
     for (const { key, value } of pairs) {
       const keyNode = toNode(key);
       const place = at ?? (keyNode?.range ? this.#placeOf(keyNode.range[0]) : undefined);
-      const name = isScalar(keyNode) && keyNode.value !== null ? String(keyNode.value) : undefined;
+      const name = isScalar(keyNode) ? nameOfKey(keyNode.value) : undefined;
       if (name === undefined || name === '' || name === '__proto__') {
         this.#addBadKey(path, name, place);
       } else if (!Object.hasOwn(map, name)) {
@@ -263,6 +263,11 @@ class NodeReader implements Locator {
       fix: 'Write a word, in quotes if need be.',
     });
   }
+}
+
+function nameOfKey(value: unknown): string | undefined {
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : undefined;
 }
 
 function toNode(value: unknown): Node | undefined {

@@ -12,11 +12,12 @@ const K6 = /(^|\/)k6 run\b/;
 function watchK6(): { pids: Set<number>; most: () => number; stop: () => void } {
   const pids = new Set<number>();
   let most = 0;
-  const timer = setInterval(async () => {
+  const look = async () => {
     const running = (await story.product.processes()).filter(({ command }) => K6.test(command));
     for (const { pid } of running) pids.add(pid);
     most = Math.max(most, running.length);
-  }, 100);
+  };
+  const timer = setInterval(() => void look(), 100);
   return { pids, most: () => most, stop: () => clearInterval(timer) };
 }
 

@@ -86,7 +86,7 @@ describe('what a child gives back', () => {
 });
 
 describe('what a child sees', () => {
-  it("PATH, HOME, LANG, TMPDIR and what it is given, and none of the worker's credentials", async () => {
+  it("PATH, HOME, LANG, TMPDIR, where Headgate is at home and what it is given, and none of the worker's credentials", async () => {
     process.env.AWS_SECRET_ACCESS_KEY = 'canary-credential';
     try {
       const program = 'process.stdout.write(JSON.stringify(process.env))';
@@ -98,7 +98,7 @@ describe('what a child sees', () => {
       const names = Object.keys(JSON.parse(stdout)).sort();
       expect(stdout).toContain('canary-given');
       expect(stdout).not.toContain('canary-credential');
-      const allowed = ['GIVEN', 'HOME', 'LANG', 'PATH', 'TMPDIR'];
+      const allowed = ['GIVEN', 'HEADGATE_HOME', 'HEADGATE_PORT_BASE', 'HOME', 'LANG', 'PATH', 'TMPDIR'];
       expect(names.filter((name) => !allowed.includes(name))).toEqual([]);
     } finally {
       delete process.env.AWS_SECRET_ACCESS_KEY;

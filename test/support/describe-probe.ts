@@ -56,7 +56,8 @@ export function describeProbe(kind: string, open: () => Promise<ProbeUnderTest>)
     });
 
     it('calls a configuration that makes no sense an error', async () => {
-      for (const config of [{}, { nonsense: true }]) {
+      const senseless: { [key: string]: Json }[] = [{}, { nonsense: true }];
+      for (const config of senseless) {
         expect((await sample(config)).kind).toBe('error');
         expect(under.probe.writes(config)).toBe(false);
         expect(under.probe.inForcePaths(config, [])).toEqual([]);

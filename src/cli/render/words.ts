@@ -24,7 +24,8 @@ function describe({ type, stage, step, status, attempt, data }: Line): string | 
         : `${name} ${status} by ${text('by')}${text('reason') ? `: ${text('reason')}` : ''}`;
     case 'compensation':
       return status === 'undoing' ? `${name} undoing: ${text('description')}` : undefined;
-    default:
+    case 'outcome':
+    case 'error':
       return undefined;
   }
 }

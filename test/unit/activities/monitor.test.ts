@@ -48,8 +48,9 @@ async function watch(options: Options): Promise<Watched> {
     untilMs: START + (options.forMs ?? MINUTE),
     ...options.input,
   };
-  const { sampleProbes } = createMonitorActivities({ sampler, clock });
-  const state = await clock.run(environment.run(sampleProbes, input));
+  const activities = createMonitorActivities({ sampler, clock });
+  const sampling: Promise<SamplerState> = environment.run(() => activities.sampleProbes(input));
+  const state = await clock.run(sampling);
   return { state, sampler, clock, heartbeats };
 }
 
@@ -59,7 +60,10 @@ const timesOf = ({ sampler }: Watched, probe = 'a') =>
 describe('schedule', () => {
   it('samples every probe at its own pace until the end', async () => {
     const watched = await watch({
-      probes: [monitoredProbe('a', { intervalMs: 5_000 }), monitoredProbe('b', { intervalMs: 20_000, initialDelayMs: 10_000 })],
+      probes: [
+        monitoredProbe('a', { intervalMs: 5_000 }),
+        monitoredProbe('b', { intervalMs: 20_000, initialDelayMs: 10_000 }),
+      ],
     });
     expect(timesOf(watched)).toEqual([0, 5, 10, 15, 20, 25, 30, 35, 40, 45, 50, 55].map((s) => s * 1_000));
     expect(timesOf(watched, 'b')).toEqual([10_000, 30_000, 50_000]);
@@ -90,7 +94,11 @@ describe('schedule', () => {
 
   it('does not let a restart shift the slots', async () => {
     const first = await watch({ probes: [monitoredProbe('a', {})], forMs: 20_000 });
-    const second = await watch({ probes: [monitoredProbe('a', {})], beginsMs: 21_234, input: { state: first.state } });
+    const second = await watch({
+      probes: [monitoredProbe('a', {})],
+      beginsMs: 21_234,
+      input: { state: first.state },
+    });
     expect(timesOf(second)).toEqual([21_234, 25_000, 30_000, 35_000, 40_000, 45_000, 50_000, 55_000]);
     expect(second.state.tallies.a?.taken).toBe(12);
   });
@@ -140,10 +148,20 @@ describe('limits are what is still tolerated', () => {
 
   it.each([
     ['two failures and a pass, over and over', { consecutiveFailureLimit: 2 }, [FAIL, FAIL, PASS], undefined],
-    ['failures with errors between them', { consecutiveFailureLimit: 2 }, [FAIL, ERROR], 'consecutiveFailureLimit 2 (3 failures in a row)'],
+    [
+      'failures with errors between them',
+      { consecutiveFailureLimit: 2 },
+      [FAIL, ERROR],
+      'consecutiveFailureLimit 2 (3 failures in a row)',
+    ],
     ['failures in all', { failureLimit: 2 }, [FAIL, PASS], 'failureLimit 2 (3 failures)'],
     ['any failure without a limit of failures', {}, [PASS, FAIL], 'failureLimit 0 (1 failures)'],
-    ['inconclusive ones', { inconclusiveLimit: 1 }, [INCONCLUSIVE, PASS], 'inconclusiveLimit 1 (2 inconclusive)'],
+    [
+      'inconclusive ones',
+      { inconclusiveLimit: 1 },
+      [INCONCLUSIVE, PASS],
+      'inconclusiveLimit 1 (2 inconclusive)',
+    ],
     ['inconclusive ones without a limit', {}, [INCONCLUSIVE], undefined],
     ['errors in a row', { consecutiveErrorLimit: 2 }, [ERROR], 'consecutiveErrorLimit 2 (3 errors in a row)'],
     ['errors with answers between them', { consecutiveErrorLimit: 1 }, [ERROR, PASS], undefined],
@@ -152,7 +170,9 @@ describe('limits are what is still tolerated', () => {
     const answer = (_probe: unknown, nth: number) => cycle[(nth - 1) % cycle.length] ?? PASS;
     const { state } = await watch({ probes: [monitoredProbe('a', limits)], answer });
     expect(state.breach?.limit).toBe(limit);
-    const { taken = 0, pass = 0, fail = 0, inconclusive = 0, error = 0 } = state.tallies.a ?? {};
+    const tally = state.tallies.a;
+    if (!tally) throw new Error('no tally');
+    const { taken, pass, fail, inconclusive, error } = tally;
     expect(pass + fail + inconclusive + error).toBe(taken);
   });
 
@@ -165,10 +185,17 @@ describe('limits are what is still tolerated', () => {
 });
 
 describe('aggregates', () => {
-  const p95 = monitoredProbe('pool', { failureLimit: 0 }, { expect: [{ path: 'active', aggregate: 'p95', lt: 45 }] });
+  const p95 = monitoredProbe(
+    'pool',
+    { failureLimit: 0 },
+    { expect: [{ path: 'active', aggregate: 'p95', lt: 45 }] },
+  );
 
   it('are over the sliding window of the newest 60', async () => {
-    const answer = (_probe: unknown, nth: number) => ({ kind: 'sample' as const, value: { active: nth % 40 } });
+    const answer = (_probe: unknown, nth: number) => ({
+      kind: 'sample' as const,
+      value: { active: nth % 40 },
+    });
     const { state } = await watch({ probes: [p95], answer, forMs: 10 * MINUTE });
     expect(state.breach).toBeUndefined();
     const window = state.tallies.pool?.windows.active ?? [];
@@ -220,7 +247,12 @@ describe('crash, cancel, size', () => {
     const six = await watch({ probes: [monitoredProbe('a', {})], forMs: 30_000 });
     const eight = await watch({ probes: [monitoredProbe('a', {})], forMs: 40_000 });
     const environment = new MockActivityEnvironment({ heartbeatDetails: { state: six.state } });
-    const after = await watch({ probes: [monitoredProbe('a', {})], beginsMs: 40_000, input: { state: eight.state }, environment });
+    const after = await watch({
+      probes: [monitoredProbe('a', {})],
+      beginsMs: 40_000,
+      input: { state: eight.state },
+      environment,
+    });
     expect(after.state.tallies.a?.taken).toBe(12);
   });
 
@@ -255,15 +287,26 @@ describe('crash, cancel, size', () => {
 
   it('keeps its state below 16 KB with many probes, long messages and long figures', async () => {
     const probes = Array.from({ length: 20 }, (_, index) =>
-      monitoredProbe(`probe-number-${index}`, { failureLimit: 10_000 }, {
-        expect: [
-          { path: 'some.long.path.to.a.figure', aggregate: 'p95', lt: 0.2 },
-          { path: 'another.long.path', aggregate: 'max', lt: 0.2 },
-        ],
-      }),
+      monitoredProbe(
+        `probe-number-${index}`,
+        { failureLimit: 10_000 },
+        {
+          expect: [
+            { path: 'some.long.path.to.a.figure', aggregate: 'p95', lt: 0.2 },
+            { path: 'another.long.path', aggregate: 'max', lt: 0.2 },
+          ],
+        },
+      ),
     );
-    const value = { some: { long: { path: { to: { a: { figure: 1 / 3 } } } } }, another: { long: { path: 1e-7 / 3 } } };
-    const { state, heartbeats } = await watch({ probes, answer: () => ({ kind: 'sample', value }), forMs: 10 * MINUTE });
+    const value = {
+      some: { long: { path: { to: { a: { figure: 1 / 3 } } } } },
+      another: { long: { path: 1e-7 / 3 } },
+    };
+    const { state, heartbeats } = await watch({
+      probes,
+      answer: () => ({ kind: 'sample', value }),
+      forMs: 10 * MINUTE,
+    });
     expect(JSON.stringify(state).length).toBeLessThan(16 * 1024);
     expect(JSON.stringify(heartbeats.at(-1)).length).toBeLessThan(16 * 1024);
     expect(Object.values(state.tallies).every(({ taken }) => taken === 120)).toBe(true);

@@ -8,5 +8,3 @@ export const schema = z
     labels: z.array(z.string().min(1)).optional().describe('Put on the issue.'),
   })
   .describe('An issue on GitHub.');
-
-export type Config = z.infer<typeof schema>;

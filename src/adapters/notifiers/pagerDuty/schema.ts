@@ -6,5 +6,3 @@ export const schema = z
     routingKey: text('An integration key, as a reference.').meta({ examples: ['${env:PAGERDUTY_KEY}'] }),
   })
   .describe('An event of PagerDuty.');
-
-export type Config = z.infer<typeof schema>;

@@ -6,5 +6,3 @@ export const schema = z
     webhook: text('An incoming webhook, as a reference.').meta({ examples: ['${env:SLACK_WEBHOOK}'] }),
   })
   .describe('A message in a Slack channel.');
-
-export type Config = z.infer<typeof schema>;

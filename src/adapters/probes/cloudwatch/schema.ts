@@ -10,5 +10,3 @@ export const schema = z
     region: region().optional(),
   })
   .describe('A CloudWatch metric. Sample: value. Late data is waited for, not read as zero.');
-
-export type Config = z.infer<typeof schema>;

@@ -7,5 +7,3 @@ export const schema = z
     region: region().optional(),
   })
   .describe('CloudWatch alarms. Sample: alarming (how many are in ALARM).');
-
-export type Config = z.infer<typeof schema>;

@@ -6,5 +6,3 @@ export const schema = z
     argv: argv('Prints one JSON object, the sample.'),
   })
   .describe('A program whose output is judged. Sample: what it prints.');
-
-export type Config = z.infer<typeof schema>;

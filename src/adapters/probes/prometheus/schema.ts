@@ -10,5 +10,3 @@ export const schema = z
       .optional(),
   })
   .describe('One Prometheus query. Sample: value.');
-
-export type Config = z.infer<typeof schema>;

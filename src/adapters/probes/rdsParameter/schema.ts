@@ -8,5 +8,3 @@ export const schema = z
     region: region().optional(),
   })
   .describe('A parameter of an RDS instance. Sample: effective, pendingReboot.');
-
-export type Config = z.infer<typeof schema>;

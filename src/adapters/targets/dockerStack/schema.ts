@@ -8,5 +8,3 @@ export const schema = z
     url: httpUrl('Where live traffic comes in.'),
   })
   .describe('A stack of Docker Swarm. Opaque.');
-
-export type Config = z.infer<typeof schema>;

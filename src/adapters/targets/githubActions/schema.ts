@@ -11,5 +11,3 @@ export const schema = z
     url: httpUrl('Where live traffic comes in.'),
   })
   .describe('A workflow of GitHub Actions that deploys. Opaque.');
-
-export type Config = z.infer<typeof schema>;

@@ -11,5 +11,3 @@ export const schema = z
     url: httpUrl('Where live traffic comes in.'),
   })
   .describe('A Deployment behind a Service.');
-
-export type Config = z.infer<typeof schema>;

@@ -13,5 +13,3 @@ export const schema = z
     url: httpUrl('Where live traffic comes in.'),
   })
   .describe('A host that is logged in to. Exactly one of pm2, systemd and compose.');
-
-export type Config = z.infer<typeof schema>;
