@@ -173,7 +173,8 @@ function lintArguments(view: PlanView, config: PlanNode | undefined): void {
 }
 
 function lintRelease(view: PlanView, node: PlanNode, stage: PlanView['stages'][number]): void {
-  if (viewDeploys(stage).length > 0) return;
+  // A misspelt deploy has been answered already.
+  if (stage.steps.some(({ kind }) => kind === 'deploy' || kind === undefined)) return;
   const found = node.texts().find(({ text }) => kindsIn(text).includes('release'));
   if (!found) return;
   addOnce(view, {

@@ -5,13 +5,20 @@ import { schema as dockerStack } from '../adapters/targets/dockerStack/schema.js
 import { schema as githubActions } from '../adapters/targets/githubActions/schema.js';
 import { schema as kubernetes } from '../adapters/targets/kubernetes/schema.js';
 import { schema as ssh } from '../adapters/targets/ssh/schema.js';
-import { argv, duration, httpUrl, name, planPath, region, text } from './scalars.js';
+import { argv, duration, httpUrl, name, planPath, region, type ScalarFault, text } from './scalars.js';
 import { asChoice, expectations, LIMITS, probeUses } from './schema-parts.js';
+
+const NOTHING_TO_SET: ScalarFault = {
+  code: 'empty',
+  expected: 'at least one key',
+  fix: 'Add the keys that this step sets, or remove the step.',
+};
 
 const scalar = z.union([z.string(), z.number(), z.boolean()]);
 
 const settings = z
   .record(z.string().min(1), scalar)
+  .refine((set) => Object.keys(set).length > 0, { params: NOTHING_TO_SET })
   .describe('Keys and their new values; other keys are left alone. Numbers and booleans become text.');
 
 const config = z

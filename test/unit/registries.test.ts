@@ -1,0 +1,70 @@
+/** Folders, registries, schemas and the table of what is available agree; a kind that is forgotten in one fails here. */
+import { existsSync, readdirSync } from 'node:fs';
+import { describe, expect, it } from 'vitest';
+import { createNotifiers } from '../../src/adapters/notifiers/registry.js';
+import { createProbes } from '../../src/adapters/probes/registry.js';
+import { createTargets } from '../../src/adapters/targets/registry.js';
+import { AVAILABLE } from '../../src/plan/availability.js';
+import { PROBE_KINDS } from '../../src/plan/probe-schema.js';
+import { NOTIFIER_KINDS } from '../../src/plan/schema.js';
+import { STEP_KINDS, TARGET_KINDS } from '../../src/plan/step-schema.js';
+import { ArtifactStore } from '../../src/platform/artifacts.js';
+import { runChild } from '../../src/platform/children.js';
+import { Redactor } from '../../src/platform/redaction.js';
+
+const ADAPTERS = new URL('../../src/adapters/', import.meta.url);
+
+const folders = (sort: string) =>
+  readdirSync(new URL(sort, ADAPTERS), { withFileTypes: true })
+    .filter((entry) => entry.isDirectory())
+    .map(({ name }) => name)
+    .sort();
+const implemented = (sort: string) =>
+  folders(sort).filter((kind) => existsSync(new URL(`${sort}/${kind}/index.ts`, ADAPTERS)));
+const available = (table: Record<string, boolean>) =>
+  Object.keys(table)
+    .filter((kind) => table[kind])
+    .sort();
+const never = async () => {
+  throw new Error('not asked here');
+};
+
+describe.each([
+  {
+    sort: 'probes',
+    kinds: PROBE_KINDS,
+    table: AVAILABLE.probe,
+    registry: () =>
+      createProbes({
+        references: { resolveText: never },
+        artifacts: new ArtifactStore('/nowhere', new Redactor()),
+        runChild,
+        commandsEnabled: false,
+        now: Date.now,
+        secrets: { describe: never },
+      }),
+  },
+  {
+    sort: 'targets',
+    kinds: TARGET_KINDS,
+    table: AVAILABLE.target,
+    registry: () => createTargets({ runChild, commandsEnabled: false }),
+  },
+  { sort: 'notifiers', kinds: NOTIFIER_KINDS, table: AVAILABLE.notifier, registry: () => createNotifiers() },
+])('$sort', ({ sort, kinds, table, registry }) => {
+  it('every kind of the plan file has a folder with its schema', () => {
+    expect(Object.keys(kinds).sort()).toEqual(folders(sort));
+    expect(Object.keys(table).sort()).toEqual(folders(sort));
+    for (const kind of folders(sort))
+      expect(existsSync(new URL(`${sort}/${kind}/schema.ts`, ADAPTERS))).toBe(true);
+  });
+
+  it('what is there is registered and called available, and nothing else', () => {
+    expect([...registry().keys()].sort()).toEqual(implemented(sort));
+    expect(available(table)).toEqual(implemented(sort));
+  });
+});
+
+it('every kind of step is known to the table', () => {
+  expect(Object.keys(AVAILABLE.step).sort()).toEqual(Object.keys(STEP_KINDS).sort());
+});
