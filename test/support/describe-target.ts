@@ -1,0 +1,89 @@
+/** What every deploy target promises, whatever it deploys to. */
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { BoundTarget, CheckedTarget } from '../../src/adapters/targets/registry.js';
+import type { TargetCall } from '../../src/adapters/targets/target.js';
+import type { Json } from '../../src/plan/resolved.js';
+
+type Config = { [key: string]: Json };
+
+export interface TargetUnderTest {
+  target: CheckedTarget;
+  /** Version v1.0.0 is live, nothing stands beside it; `context.version` is v1.0.1. */
+  call: TargetCall<Config>;
+  /** A configuration under which `prepare` never ends. */
+  hanging?: Config;
+  close?(): Promise<void>;
+}
+
+export function describeTarget(kind: string, open: () => Promise<TargetUnderTest>): void {
+  describe(`contract of the target ${kind}`, () => {
+    let under: TargetUnderTest;
+    let bound: BoundTarget;
+    beforeAll(async () => {
+      under = await open();
+      bound = under.target.bind(under.call);
+    });
+    afterAll(async () => under?.close?.());
+
+    const twice = async <T>(act: () => Promise<T>): Promise<T> => {
+      await act();
+      return act();
+    };
+
+    it('bears its name, and says what is live', async () => {
+      expect(under.target.kind).toBe(kind);
+      const { live, candidate } = await bound.status();
+      expect([live.version, candidate]).toEqual(['v1.0.0', null]);
+      expect(live.id).not.toBe('');
+    });
+
+    it('prepares beside the live release, and only once', async () => {
+      const before = await bound.status();
+      const first = await bound.prepare();
+      expect(await bound.prepare()).toEqual(first);
+      expect(first.version).toBe('v1.0.1');
+      expect(await bound.status()).toEqual({ live: before.live, candidate: first });
+    });
+
+    it('promotes, keeps the old release warm, and goes back to it; each of them twice', async () => {
+      const { live: old, candidate } = await bound.status();
+      if (!candidate) throw new Error('nothing was prepared');
+      await twice(() => bound.promote(candidate));
+      const promoted = await bound.status();
+      expect([promoted.live.id, promoted.candidate?.id]).toEqual([candidate.id, old.id]);
+      await twice(() => bound.restore(old));
+      const restored = await bound.status();
+      expect([restored.live.id, restored.candidate?.id]).toEqual([old.id, candidate.id]);
+    });
+
+    it('starts what is live again, and it stays what it is', async () => {
+      const { live } = await bound.status();
+      await twice(() => bound.restart(live));
+      expect((await bound.status()).live).toEqual(live);
+    });
+
+    it('retires what stands beside, twice', async () => {
+      const { candidate } = await bound.status();
+      if (!candidate) throw new Error('nothing stands there');
+      await twice(() => bound.retire(candidate));
+      expect((await bound.status()).candidate).toBeNull();
+    });
+
+    it('is not configured by anything', () => {
+      for (const config of [{}, { nonsense: true }] as Config[]) {
+        expect(() => under.target.bind({ ...under.call, config })).toThrow(/not configured right/);
+      }
+    });
+
+    it('ends with the reason of its signal, within two seconds', async () => {
+      const abort = new AbortController();
+      const config = under.hanging ?? under.call.config;
+      const hanging = under.target.bind({ ...under.call, config, signal: abort.signal }).prepare();
+      const reason = new Error('enough');
+      const startedAt = Date.now();
+      abort.abort(reason);
+      await expect(hanging).rejects.toBe(reason);
+      expect(Date.now() - startedAt).toBeLessThan(2_000);
+    });
+  });
+}
