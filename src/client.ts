@@ -32,7 +32,7 @@ const UPDATE_TIMEOUT_MS = 15_000;
 const PREVIEW_TIMEOUT = '5m';
 /** A worker polls again within a minute; one that was not seen for longer is gone. */
 const POLLER_IS_ALIVE_MS = 75_000;
-const WATCH_INTERVAL_MS = 250;
+const WATCH_INTERVAL_MS = 400;
 const MOST_LISTED = 100;
 /** gRPC. */
 const INVALID_ARGUMENT = 3;

@@ -29,6 +29,13 @@ export function usage(message: string): CommandError {
   return new CommandError(EXIT.usage, 'usage', message);
 }
 
+/** commander's collector for `--var name=value`. */
+export function collectVariable(text: string, before: Record<string, string> = {}): Record<string, string> {
+  const at = text.indexOf('=');
+  if (at < 1) throw usage(`--var takes name=value; "${text}" is none.`);
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+}
+
 /** The sandbox, as far as commands need it; `main.ts` alone may load the real one. */
 export interface Sandbox {
   startSandbox(options: {

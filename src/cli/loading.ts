@@ -3,7 +3,7 @@ import { hostname, userInfo } from 'node:os';
 import { ClientError, Headgate } from '../client.js';
 import type { ResolvedPlan } from '../plan/resolved.js';
 import { type LoadedPlan, loadPlan } from '../platform/load-plan.js';
-import { CommandError, type Context, EXIT, usage } from './context.js';
+import { CommandError, type Context, EXIT } from './context.js';
 import { faultLine, renderFault } from './render/faults.js';
 import { paintIf } from './render/paint.js';
 

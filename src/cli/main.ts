@@ -1,8 +1,7 @@
 #!/usr/bin/env node
 /** The command line: which commands there are. Each is loaded when it is asked for, the worker and the sandbox by theirs only. */
 import { Command, CommanderError, Option } from 'commander';
-import { type Context, EXIT } from './context.js';
-import { asCommandError, collectVariable } from './loading.js';
+import { type Context, collectVariable, EXIT } from './context.js';
 import { Output } from './output.js';
 
 type Action = (context: Context) => Promise<number>;
@@ -118,6 +117,8 @@ function createOutput(argv: string[]): Output {
 }
 
 async function main(argv: string[]): Promise<number> {
+  // A reader that has seen enough (`| head`) is no failure.
+  process.stdout.on('error', () => process.exit());
   const output = createOutput(argv);
   const interrupt = new AbortController();
   const context: Context = {
@@ -149,6 +150,7 @@ async function main(argv: string[]): Promise<number> {
       output.conclude(EXIT.interrupted);
       return EXIT.interrupted;
     }
+    const { asCommandError } = await import('./loading.js');
     const { exitCode, code, message } = asCommandError(error);
     output.note(message);
     output.line({ type: 'error', data: { code, message } });

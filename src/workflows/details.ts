@@ -27,7 +27,7 @@ export function renderDetails(progress: Progress): string {
     ...checklist(progress),
     ...compensationLines(progress),
     ...(progress.warnings.length > 0
-      ? ['', '**Warnings**', ...progress.warnings.map((line) => `- ${line}`)]
+      ? ['', '**Warnings**', '', ...progress.warnings.map((line) => `- ${line}`)]
       : []),
   ].join('\n');
 }
@@ -63,7 +63,8 @@ function waitingLines(progress: Progress, waiting: Waiting): string[] {
 }
 
 function section(title: string, lines: string[]): string[] {
-  return lines.length === 0 ? [] : [`**${title}**`, ...lines.map((line) => `- ${line}`), ''];
+  // A list begins after an empty line, else the UI makes one paragraph of it.
+  return lines.length === 0 ? [] : [`**${title}**`, '', ...lines.map((line) => `- ${line}`), ''];
 }
 
 function answerLines(progress: Progress, waiting: Waiting): string[] {
@@ -78,6 +79,7 @@ function answerLines(progress: Progress, waiting: Waiting): string[] {
   }
   return [
     'Answers:',
+    '',
     ...waiting.answers.map((name) => {
       const step = name === 'skip' ? ` ${waiting.step} --reason TEXT` : '';
       return `- \`headgate ${name} ${progress.application}${step}\`, or the signal \`${name}\` with \`${answerJson(name, waiting)}\``;
@@ -103,6 +105,7 @@ function compensationLines(progress: Progress): string[] {
   return [
     '',
     '### Left undone',
+    '',
     ...failed.flatMap((c) => [
       `- **${c.item ?? c.step}**: found ${c.found ?? 'unknown'}, expected ${c.expected ?? 'as before'}${c.error ? ` (${c.error})` : ''}`,
       ...(c.command ? [`  - mend: \`${c.command}\``] : []),

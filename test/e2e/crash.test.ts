@@ -13,11 +13,11 @@ function watchK6(): { pids: Set<number>; most: () => number; stop: () => void } 
   const pids = new Set<number>();
   let most = 0;
   const look = async () => {
-    const running = (await story.product.processes()).filter(({ command }) => K6.test(command));
+    const running = await story.product.processes(K6);
     for (const { pid } of running) pids.add(pid);
     most = Math.max(most, running.length);
   };
-  const timer = setInterval(() => void look(), 100);
+  const timer = setInterval(() => void look(), 200);
   return { pids, most: () => most, stop: () => clearInterval(timer) };
 }
 
@@ -35,7 +35,7 @@ test('killed during k6 and during the monitor: promoted, k6 twice at most and ne
   );
   first.child.kill('SIGKILL');
   await until(
-    async () => !(await product.processes()).some(({ command }) => K6.test(command)),
+    async () => (await product.processes(K6)).length === 0,
     2_000,
     async () => 'k6 outlived its worker',
   );

@@ -2,6 +2,7 @@
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import { until } from '../support/product.js';
 import { APPLICATION, bringUp, type Story, start, untilProgress } from '../support/story.js';
 
 const executablePath = ['/usr/bin/chromium', '/usr/bin/chromium-browser', '/usr/bin/google-chrome'].find(
@@ -21,6 +22,8 @@ describe.skipIf(!executablePath)('in the Temporal UI', () => {
     address = story.sandbox.TEMPORAL_ADDRESS ?? '';
     await story.startWorker();
     await start(story.product);
+    // A browser that starts takes the machine from the load test.
+    await untilProgress(address, (progress) => progress.waiting?.for === 'approval');
     browser = await chromium.launch({
       executablePath,
       args: [
@@ -41,20 +44,41 @@ describe.skipIf(!executablePath)('in the Temporal UI', () => {
   });
 
   async function sendSignal(name: string, input: string): Promise<void> {
-    await page
-      .getByRole('button', { name: /more actions|workflow actions/i })
-      .first()
-      .click();
-    await page.getByText('Send a Signal', { exact: false }).first().click();
-    const dialog = page.getByRole('dialog').last();
-    await dialog.getByLabel(/signal name/i).fill(name);
-    const editor = dialog.locator('.cm-content').first();
-    await editor.click();
+    await page.getByRole('button', { name: 'More Actions' }).click();
+    await page.getByRole('menuitem', { name: 'Send a Signal' }).click();
+    const dialog = page.getByTestId('signal-confirmation-modal');
+    await dialog.getByTestId('signal-select-button').click();
+    await dialog.getByRole('option', { name, exact: true }).click();
+    await dialog.locator('.cm-content').first().click();
     await page.keyboard.press('ControlOrMeta+A');
     await page.keyboard.press('Delete');
     if (input) await page.keyboard.insertText(input);
     await dialog.getByRole('button', { name: /submit|send/i }).click();
     await dialog.waitFor({ state: 'hidden' });
+  }
+
+  /** The current details stand in a frame of their own, and are asked anew when the page is loaded. */
+  async function untilDetails(text: RegExp): Promise<string> {
+    let shown = '';
+    await until(
+      async () => {
+        await page.reload();
+        await page.locator('iframe').last().waitFor();
+        const texts = await Promise.all(
+          page.frames().map((frame) =>
+            frame
+              .locator('body')
+              .innerText()
+              .catch(() => ''),
+          ),
+        );
+        shown = texts.find((each) => text.test(each)) ?? '';
+        return shown !== '';
+      },
+      30_000,
+      async () => `the details never said ${text}`,
+    );
+    return shown;
   }
 
   test('empty and wrong input change nothing and say why; the printed JSON approves', async () => {
@@ -65,24 +89,16 @@ describe.skipIf(!executablePath)('in the Temporal UI', () => {
       .getByRole('link', { name: `rollout/${APPLICATION}`, exact: true })
       .first()
       .click();
-    const details = page.getByText(/Waits:/).first();
-    await details.waitFor();
+    await page.getByText('User Metadata').first().click();
+    await untilDetails(/Waits: production\/approval/);
 
     await sendSignal('approve', '');
-    await page
-      .getByText(/gate is missing/)
-      .first()
-      .waitFor();
+    await untilDetails(/gate is missing/);
     await sendSignal('approve', JSON.stringify({ gate: waiting?.gate, digest: '00000000', by: 'ben' }));
-    await page
-      .getByText(/look again/)
-      .first()
-      .waitFor();
+    const details = await untilDetails(/look again/);
     expect((await untilProgress(address, () => true)).waiting?.for).toBe('approval');
 
-    const printed = /\{"gate":"[^}]*\}/.exec(
-      (await page.locator('body').innerText()).replaceAll('\u00a0', ' '),
-    )?.[0];
+    const printed = /\{"gate":"[^}]*\}/.exec(details.replaceAll('\u00a0', ' '))?.[0];
     expect(printed).toContain(waiting?.digest);
     await sendSignal('approve', (printed ?? '').replace('YOUR NAME', 'ben'));
     const approved = await untilProgress(address, ({ steps }) =>

@@ -67,16 +67,20 @@ export class Product {
     return this.spawn(...args).ended;
   }
 
-  /** Processes that were started with this home, by their command lines. */
-  async processes(): Promise<{ pid: number; command: string }[]> {
+  /** Processes that were started with this home, by their command lines; those that match, where it is asked for. */
+  async processes(matching?: RegExp): Promise<{ pid: number; command: string }[]> {
     const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
-    const found = await Promise.all(pids.map((pid) => this.describeProcess(pid)));
+    const found = await Promise.all(pids.map((pid) => this.describeProcess(pid, matching)));
     return found.flatMap((process) => process ?? []);
   }
 
-  private async describeProcess(pid: string): Promise<{ pid: number; command: string } | undefined> {
+  private async describeProcess(
+    pid: string,
+    matching: RegExp | undefined,
+  ): Promise<{ pid: number; command: string } | undefined> {
     try {
       const command = (await readFile(`/proc/${pid}/cmdline`, 'utf8')).replaceAll('\0', ' ').trim();
+      if (matching && !matching.test(command)) return undefined;
       const environment = await readFile(`/proc/${pid}/environ`, 'utf8');
       const ours = command.includes(this.home) || environment.includes(this.home);
       return ours && command !== '' ? { pid: Number(pid), command } : undefined;
