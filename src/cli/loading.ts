@@ -7,13 +7,6 @@ import { CommandError, type Context, EXIT } from './context.js';
 import { faultLine, renderFault } from './render/faults.js';
 import { paintIf } from './render/paint.js';
 
-/** commander's collector for `--var name=value`. */
-export function collectVariable(text: string, before: Record<string, string> = {}): Record<string, string> {
-  const at = text.indexOf('=');
-  if (at < 1) throw usage(`--var takes name=value; "${text}" is none.`);
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
-}
-
 /** Nobody proves it; it is recorded as unverified. */
 export function identity(by: string | undefined): string {
   if (by) return by;
