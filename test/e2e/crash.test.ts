@@ -53,14 +53,25 @@ test('killed during k6 and during the monitor: promoted, k6 twice at most and ne
   await second.ended;
   await story.startWorker();
   expect(await monitorTimer(address)).toEqual(timerBefore);
+  // A third of the time nobody measured: that is not called a good monitor, a person decides.
+  const asking = await untilProgress(address, ({ waiting }) => waiting?.for === 'decision');
+  const monitor = asking.steps.find(({ name }) => name === 'production/monitor');
+  const lasted = Date.parse(asking.waiting?.since ?? '') - Date.parse(monitor?.startedAt ?? '');
+  expect(lasted).toBeGreaterThanOrEqual(30_000);
+  expect(lasted).toBeLessThan(40_000);
+  expect(await monitorTimer(address)).toEqual(timerBefore);
+  const skipped = await product.run(
+    'skip',
+    APPLICATION,
+    'monitor',
+    '--by',
+    'ana',
+    '--reason',
+    'worker restarted',
+  );
+  expect(skipped.code, skipped.stderr).toBe(0);
   const watched = await product.run('watch', APPLICATION, '--json');
   expect([watched.code, watched.lines.at(-1)?.status], watched.stderr).toEqual([0, 'promoted']);
-  const progress = await untilProgress(address, ({ outcome }) => outcome !== undefined);
-  const monitor = progress.steps.find(({ name }) => name === 'production/monitor');
-  const lasted = Date.parse(monitor?.endedAt ?? '') - Date.parse(monitor?.startedAt ?? '');
-  expect(lasted).toBeGreaterThanOrEqual(30_000);
-  expect(lasted).toBeLessThan(45_000);
-  expect(await monitorTimer(address)).toEqual(timerBefore);
 });
 
 /** The one 30 s timer of the history: its event id and when it was started. */

@@ -122,6 +122,23 @@ describe('one rollout, from outside', () => {
     expect(stdout + stderr).toMatch(/headgate watch whatsapp-saas/);
   });
 
+  test('--json on every reading command: only objects on stdout, and the last one is the outcome', async () => {
+    for (const args of [
+      ['list'],
+      ['status', APPLICATION],
+      ['doctor'],
+      ['report', APPLICATION],
+      ['sandbox', 'status'],
+      ['plan', STORY, '--offline'],
+      ['status', 'nobody'],
+    ]) {
+      const { lines, stderr } = await story.product.run(...args, '--json');
+      expect(lines.at(-1)?.type, `${args.join(' ')}: ${stderr}`).toBe('outcome');
+      for (const line of lines)
+        expect(line).toMatchObject({ v: 1, at: expect.stringMatching(/^20/), data: {} });
+    }
+  });
+
   test('a wrong digest: 5, and the gate still waits', async () => {
     const { waiting } = await untilProgress(address, (progress) => progress.waiting?.for === 'approval');
     const { code, stderr } = await story.product.run(

@@ -44,7 +44,7 @@ export async function start(product: Product, ...args: string[]): Promise<void> 
 interface Shown {
   phase: string;
   outcome?: string;
-  waiting?: { for: string; gate?: string; digest?: string };
+  waiting?: { for: string; since: string; gate?: string; digest?: string };
   steps: { name: string; status: string; attempt: number; startedAt?: string; endedAt?: string }[];
 }
 

@@ -1,7 +1,7 @@
 /** `start`: checks the plan, starts the rollout, prints its name. */
 import type { Context } from '../context.js';
 import { identity, requirePlan, withClient } from '../loading.js';
-import { watchRollout } from './watch.js';
+import { watchToTheEnd } from './watch.js';
 
 export interface StartOptions {
   var?: Record<string, string>;
@@ -33,6 +33,6 @@ export async function start(context: Context, file: string, options: StartOption
       output.note(`Watch it: headgate watch ${application}`);
       return 0;
     }
-    return watchRollout(context, headgate, rollout);
+    return watchToTheEnd(context, headgate, rollout);
   });
 }

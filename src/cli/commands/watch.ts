@@ -12,7 +12,16 @@ import { renderLine } from '../render/words.js';
 const LIVE_EVERY_MS = 5_000;
 
 export function watch(context: Context, rollout: string): Promise<number> {
-  return withClient((headgate) => watchRollout(context, headgate, rollout));
+  return withClient((headgate) => watchToTheEnd(context, headgate, rollout));
+}
+
+/** As `watchRollout`; an interrupt is answered with how to come back. */
+export async function watchToTheEnd(context: Context, headgate: Headgate, rollout: string): Promise<number> {
+  const exitCode = await watchRollout(context, headgate, rollout);
+  if (exitCode === EXIT.interrupted) {
+    context.output.note(`The rollout goes on. Watch it again: headgate watch ${rollout}`);
+  }
+  return exitCode;
 }
 
 export interface WatchOptions {
