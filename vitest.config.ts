@@ -1,7 +1,7 @@
 import { defineConfig } from 'vitest/config';
 
 /** One project per kind of part, so that what needs nothing is quick and what needs the clock runs alone. */
-function project(name: string, options: { timeoutMs: number; parallel?: boolean }) {
+function project(name: string, options: { timeoutMs: number; order: number; parallel?: boolean }) {
   return {
     test: {
       name,
@@ -10,6 +10,8 @@ function project(name: string, options: { timeoutMs: number; parallel?: boolean 
       hookTimeout: Math.max(options.timeoutMs, 120_000),
       fileParallelism: options.parallel ?? false,
       pool: 'forks' as const,
+      // One after the other: a load test next to another suite measures that suite.
+      sequence: { groupOrder: options.order },
     },
   };
 }
@@ -17,13 +19,13 @@ function project(name: string, options: { timeoutMs: number; parallel?: boolean 
 export default defineConfig({
   test: {
     projects: [
-      project('unit', { timeoutMs: 10_000, parallel: true }),
-      project('parts', { timeoutMs: 60_000 }),
-      project('workflows', { timeoutMs: 60_000 }),
+      project('unit', { order: 0, timeoutMs: 10_000, parallel: true }),
+      project('parts', { order: 1, timeoutMs: 60_000 }),
+      project('workflows', { order: 2, timeoutMs: 60_000 }),
       // The time-skipping server has one clock for all.
-      project('timeskip', { timeoutMs: 120_000 }),
-      project('e2e', { timeoutMs: 300_000 }),
-      ...(process.env.HEADGATE_RECORD ? [project('record', { timeoutMs: 60_000 })] : []),
+      project('timeskip', { order: 3, timeoutMs: 120_000 }),
+      project('e2e', { order: 4, timeoutMs: 300_000 }),
+      ...(process.env.HEADGATE_RECORD ? [project('record', { order: 5, timeoutMs: 60_000 })] : []),
     ],
   },
 });

@@ -9,7 +9,8 @@ import {
   WorkflowUpdateFailedError,
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
-import type { Finding, Preview, RolloutInput, RolloutMemo, RolloutResult } from './contract/inputs.js';
+import type { Finding } from './contract/activities.js';
+import type { Preview, RolloutInput, RolloutMemo, RolloutResult } from './contract/inputs.js';
 import {
   type ApprovalAnswer,
   EXAMINE_WORKFLOW,

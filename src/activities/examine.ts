@@ -3,8 +3,7 @@ import { randomUUID } from 'node:crypto';
 import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
-import type { HeadgateActivities } from '../contract/activities.js';
-import type { Finding } from '../contract/inputs.js';
+import type { Finding, HeadgateActivities } from '../contract/activities.js';
 import type { Capability, Settings } from '../platform/settings.js';
 
 export interface ExamineDeps {

@@ -1,7 +1,6 @@
 /** `loadTest`: k6 against the live release, judged by its figures, by its iterations, and by probes every second. */
-import { extendWindows, judge, worstOutcome } from '../adapters/probes/judge.js';
+import { worstOutcome } from '../adapters/probes/judge.js';
 import { readSummary } from '../adapters/probes/loadTest/summary.js';
-import type { Sample } from '../adapters/probes/probe.js';
 import type {
   HeadgateActivities,
   LoadTestFound,
@@ -11,9 +10,8 @@ import type {
   Look,
   Subject,
 } from '../contract/activities.js';
-import type { Measurement, MeasurementOutcome } from '../contract/progress.js';
+import type { Measurement } from '../contract/progress.js';
 import { digestJson } from '../plan/canonical.js';
-import type { Expectation, Json, ProbeSpec } from '../plan/resolved.js';
 import type { ArtifactStore } from '../platform/artifacts.js';
 import { invalid } from '../platform/failures.js';
 import { digestPath, resolvePlanFile } from '../platform/plan-files.js';
@@ -22,6 +20,8 @@ import type { K6, K6Run } from '../tools/k6.js';
 import type { Clock } from './clock.js';
 import { fitMeasurements } from './fit.js';
 import { withHeartbeat } from './heartbeat.js';
+import { figure, judgeRun } from './load-test-verdict.js';
+import { ProbeWatch } from './probe-watch.js';
 import type { Sampler } from './sampler.js';
 
 export interface LoadTestDeps {
@@ -36,10 +36,6 @@ export interface LoadTestDeps {
 
 const DURING_EVERY_MS = 1_000;
 const LARGEST_RESULT = 12 * 1024;
-/** So many samples of a probe are kept for its aggregates: an hour's worth. */
-const LONGEST_WINDOW = 3_600;
-/** So much of what was sampled during the test has to be evidence. k6 makes the machine busy: some are late. */
-const MINIMUM_EVIDENCE = 0.8;
 /** Metrics that k6 reports without any threshold in the script. */
 const BUILT_IN = /^(http_req|http_reqs|iteration|vus|data_|checks|group_duration|ws_|grpc_|browser_)/;
 
@@ -191,10 +187,7 @@ class LoadTest {
     const metrics = run.summary === undefined ? undefined : readSummary(JSON.parse(run.summary));
     const at = new Date(this.deps.clock.now()).toISOString();
     const measurements = [
-      this.judgeEnd(run, at),
-      judgeIterations(run, metrics, at),
-      ...judgeChecks(metrics, at),
-      ...step.config.expect.map((expectation) => judgeFigure(expectation, metrics, run, at)),
+      ...judgeRun(run, step.config, metrics, { at, meanings: this.deps.exitMeanings }),
       ...during,
     ];
     return {
@@ -206,142 +199,5 @@ class LoadTest {
       durationMs: run.durationMs,
       artifacts,
     };
-  }
-
-  private judgeEnd(run: K6Run, at: string): Measurement {
-    const { timeoutMs } = this.input.step.config;
-    const meaning = this.deps.exitMeanings[run.exitCode ?? -1];
-    const end = run.exitCode === null ? `ended by ${run.signal}` : `exit code ${run.exitCode}`;
-    const message = run.timedOut
-      ? `k6 was not done after ${timeoutMs / 1000} s and was stopped`
-      : `${end}${meaning && run.exitCode !== 0 ? `, ${meaning}` : ''}`;
-    const outcome = run.timedOut ? 'fail' : judgeExit(run.exitCode);
-    return {
-      probe: 'k6',
-      outcome,
-      at,
-      message,
-      values: { exitCode: run.exitCode },
-      durationMs: run.durationMs,
-    };
-  }
-}
-
-/** Thresholds and what the script itself decided are a verdict; anything else is no evidence. */
-function judgeExit(exitCode: number | null): MeasurementOutcome {
-  if (exitCode === 0) return 'pass';
-  return exitCode === 99 || exitCode === 108 ? 'fail' : 'error';
-}
-
-type Metrics = { [metric: string]: Json } | undefined;
-
-function figure(metrics: Metrics, metric: string, path: string): number {
-  const figures = metrics?.[metric];
-  const value = figures && typeof figures === 'object' && !Array.isArray(figures) ? figures[path] : undefined;
-  return typeof value === 'number' ? value : 0;
-}
-
-/** k6 exits 0 when every iteration throws, and when none did anything. */
-function judgeIterations(run: K6Run, metrics: Metrics, at: string): Measurement {
-  const iterations = figure(metrics, 'iterations', 'count');
-  const requests = figure(metrics, 'http_reqs', 'count');
-  const base = {
-    probe: 'iterations',
-    at,
-    durationMs: run.durationMs,
-    values: { iterations, requests, exceptions: run.exceptions },
-  };
-  if (iterations === 0) return { ...base, outcome: 'inconclusive', message: 'k6 completed no iteration' };
-  if (run.exceptions >= iterations) {
-    return { ...base, outcome: 'fail', message: `every one of ${iterations} iterations threw an exception` };
-  }
-  const threw = run.exceptions > 0 ? `, ${run.exceptions} of them threw` : '';
-  return { ...base, outcome: 'pass', message: `${iterations} iterations, ${requests} requests${threw}` };
-}
-
-/** Checks that never once held measured nothing. Which share has to hold is for `expect` to say. */
-function judgeChecks(metrics: Metrics, at: string): Measurement[] {
-  if (metrics?.checks === undefined) return [];
-  const passes = figure(metrics, 'checks', 'passes');
-  const fails = figure(metrics, 'checks', 'fails');
-  const message = `${passes} of ${passes + fails} checks held`;
-  return [
-    {
-      probe: 'checks',
-      outcome: passes > 0 ? 'pass' : 'fail',
-      at,
-      message,
-      values: { passes, fails },
-      durationMs: 0,
-    },
-  ];
-}
-
-function judgeFigure(expectation: Expectation, metrics: Metrics, run: K6Run, at: string): Measurement {
-  const name = expectation.metric ?? expectation.path;
-  const sample: Sample = metrics
-    ? { kind: 'sample', value: metrics }
-    : { kind: 'inconclusive', message: 'k6 wrote no summary' };
-  return judge({ name, expect: [expectation] }, sample, { at, durationMs: run.durationMs });
-}
-
-/** One probe during the test: aggregates are judged over all samples at the end, anything else sample by sample. */
-class ProbeWatch {
-  private readonly aggregated: Expectation[];
-  private readonly plain: Expectation[];
-  private windows: Record<string, number[]> = {};
-  private taken = 0;
-  private evidence = 0;
-  private last: Measurement | undefined;
-  private lastSample: Sample | undefined;
-  private failed: Measurement | undefined;
-  private missing: Measurement | undefined;
-
-  constructor(
-    private readonly sampler: Sampler,
-    private readonly subject: Subject,
-    private readonly spec: ProbeSpec,
-  ) {
-    this.aggregated = spec.expect.filter(({ aggregate }) => aggregate !== undefined);
-    this.plain = spec.expect.filter(({ aggregate }) => aggregate === undefined);
-  }
-
-  async sample(signal: AbortSignal): Promise<void> {
-    // One sample never decides an aggregate; what else is expected holds at every moment.
-    const spec = this.plain.length > 0 ? { ...this.spec, expect: this.plain } : this.spec;
-    const { measurement, sample } = await this.sampler.sampleOnce(this.subject, spec, signal);
-    const decides = this.plain.length > 0 || sample.kind !== 'sample';
-    this.taken += 1;
-    if (sample.kind === 'sample') {
-      this.lastSample = sample;
-      this.windows = extendWindows(this.windows, this.spec, sample, LONGEST_WINDOW);
-    }
-    if (decides && measurement.outcome === 'fail') this.failed ??= measurement;
-    if (decides && (measurement.outcome === 'error' || measurement.outcome === 'inconclusive')) {
-      this.missing = measurement;
-      return;
-    }
-    this.evidence += 1;
-    this.last = measurement;
-  }
-
-  conclude(at: string): Measurement {
-    const { name } = this.spec;
-    if (this.failed) return this.failed;
-    if (!this.last || this.evidence < this.taken * MINIMUM_EVIDENCE) {
-      const why = this.missing ? `: ${this.missing.message}` : '';
-      const message = `${this.evidence} of ${this.taken} samples are evidence${why}`;
-      return { probe: name, outcome: 'inconclusive', at, message, values: {}, durationMs: 0 };
-    }
-    const samples = `${this.taken} samples`;
-    if (this.aggregated.length === 0) return { ...this.last, message: `${this.last.message} (${samples})` };
-    if (!this.lastSample)
-      return { ...this.last, outcome: 'inconclusive', message: `no figures in ${samples}` };
-    const { durationMs } = this.last;
-    return judge({ name, expect: this.aggregated }, this.lastSample, {
-      at,
-      durationMs,
-      windows: this.windows,
-    });
   }
 }

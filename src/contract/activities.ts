@@ -16,7 +16,6 @@ import type {
   ProbeSpec,
   SecretStep,
 } from '../plan/resolved.js';
-import type { Finding } from './inputs.js';
 import type { Evidence, Measurement, MeasurementOutcome, Progress } from './progress.js';
 
 /** Which rollout an activity works for. */
@@ -223,6 +222,15 @@ export interface UndoResult {
   /** One line: what was done, or why nothing had to be. */
   summary: string;
   changed: boolean;
+}
+
+/** One line of `doctor`. */
+export interface Finding {
+  what: string;
+  status: 'ok' | 'missing' | 'notPermitted' | 'unreachable' | 'warning';
+  detail: string;
+  /** What mends it; absent when there is nothing to mend. */
+  fix?: string;
 }
 
 export interface HeadgateActivities {

@@ -42,12 +42,3 @@ export interface Preview {
   steps: PreviewStep[];
   budgets: { stage: string; result: BudgetResult }[];
 }
-
-/** One line of `doctor`. */
-export interface Finding {
-  what: string;
-  status: 'ok' | 'missing' | 'notPermitted' | 'unreachable' | 'warning';
-  detail: string;
-  /** What mends it; absent when there is nothing to mend. */
-  fix?: string;
-}

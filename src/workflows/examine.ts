@@ -1,5 +1,5 @@
 /** The worker's part of `headgate doctor`: what it can reach, lacks and may not do. */
-import type { Finding } from '../contract/inputs.js';
+import type { Finding } from '../contract/activities.js';
 import { quick } from './activity-options.js';
 
 export async function examine(): Promise<Finding[]> {

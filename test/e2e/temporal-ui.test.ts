@@ -90,6 +90,7 @@ describe.skipIf(!executablePath)('in the Temporal UI', () => {
       .first()
       .click();
     await page.getByText('User Metadata').first().click();
+    await page.waitForURL(/user-metadata$/);
     await untilDetails(/Waits: production\/approval/);
 
     await sendSignal('approve', '');

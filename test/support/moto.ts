@@ -1,18 +1,17 @@
 /** A real AWS API emulator for one test file. */
 import { type ChildProcess, spawn } from 'node:child_process';
 import { accessSync, constants } from 'node:fs';
-import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import { loadSettings } from '../../src/platform/settings.js';
 
 export interface Moto {
   url: string;
   stop(): Promise<void>;
 }
 
-/** `HEADGATE_TOOL_MOTO`, else where the sandbox keeps its own; `undefined` when neither is there. */
-export function findMoto(): string | undefined {
-  const path = process.env.HEADGATE_TOOL_MOTO ?? join(loadSettings().home, 'cache/moto/bin/moto_server');
+/** What `npm test` has found or installed; `undefined` when vitest was started by itself. */
+function findMoto(): string | undefined {
+  const path = process.env.HEADGATE_TOOL_MOTO;
+  if (!path) return undefined;
   try {
     accessSync(path, constants.X_OK);
     return path;
@@ -24,7 +23,7 @@ export function findMoto(): string | undefined {
 /** For `describe.skipIf`: true, and said aloud, when moto is missing. In CI a missing part is a failure. */
 export function motoIsMissing(): boolean {
   if (findMoto()) return false;
-  const how = 'moto_server is missing: run "headgate sandbox up" once, or set HEADGATE_TOOL_MOTO.';
+  const how = 'moto_server is missing: run "npm test", which installs it, or set HEADGATE_TOOL_MOTO.';
   if (process.env.CI) throw new Error(how);
   console.warn(`SKIPPED, ${how}`);
   return true;

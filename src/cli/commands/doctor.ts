@@ -1,6 +1,6 @@
 /** `doctor`: what is reachable, missing, not permitted, and what to do. */
 import { ClientError, Headgate } from '../../client.js';
-import type { Finding } from '../../contract/inputs.js';
+import type { Finding } from '../../contract/activities.js';
 import { type Context, EXIT } from '../context.js';
 import { renderFindings } from '../render/findings.js';
 import { paintIf } from '../render/paint.js';

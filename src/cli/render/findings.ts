@@ -1,5 +1,5 @@
 /** The findings of `doctor`. Pure. */
-import type { Finding } from '../../contract/inputs.js';
+import type { Finding } from '../../contract/activities.js';
 import type { Paint } from './paint.js';
 
 export function renderFindings(findings: Finding[], paint: Paint): string[] {
