@@ -1,5 +1,6 @@
 /** A sandbox with a worker, for tests that start rollouts of the story themselves. */
 import { join } from 'node:path';
+import { Client, Connection, type WorkflowHandle } from '@temporalio/client';
 import { expect } from 'vitest';
 import { Product, type Running, readEnvFile, STORY } from './product.js';
 
@@ -49,12 +50,10 @@ interface Shown {
 }
 
 /** The `progress` query, as scripts outside the project use it. */
-export async function queryProgress(address: string): Promise<Shown> {
-  const { Client, Connection } = await import('@temporalio/client');
+async function withHandle<T>(address: string, use: (handle: WorkflowHandle) => Promise<T>): Promise<T> {
   const connection = await Connection.connect({ address });
   try {
-    const handle = new Client({ connection }).workflow.getHandle(`rollout/${APPLICATION}`);
-    return await handle.query<Shown>('progress');
+    return await use(new Client({ connection }).workflow.getHandle(`rollout/${APPLICATION}`));
   } finally {
     await connection.close();
   }
@@ -66,22 +65,29 @@ export async function untilProgress(
   timeoutMs = 120_000,
 ): Promise<Shown> {
   const deadline = Date.now() + timeoutMs;
-  let last: unknown;
-  for (;;) {
-    try {
-      const progress = await queryProgress(address);
-      last = progress;
-      if (isTrue(progress)) return progress;
-    } catch (error) {
-      // No worker at this moment: a query needs one.
-      last = error;
+  return withHandle(address, async (handle) => {
+    let last: unknown;
+    for (;;) {
+      try {
+        const progress = await handle.query<Shown>('progress');
+        last = progress;
+        if (isTrue(progress)) return progress;
+        if (progress.outcome) throw new Ended();
+      } catch (error) {
+        // Else there is no worker at this moment, and a query needs one.
+        if (error instanceof Ended) throw new Error(`it has ended: ${JSON.stringify(last, null, 1)}`);
+        last ??= error;
+      }
+      if (Date.now() > deadline)
+        throw new Error(`not within ${timeoutMs} ms: ${JSON.stringify(last, null, 1)}`);
+      // Polled gently: the load test needs the machine.
+      await new Promise((resolve) => setTimeout(resolve, 500));
     }
-    if (Date.now() > deadline)
-      throw new Error(`not within ${timeoutMs} ms: ${JSON.stringify(last, null, 1)}`);
-    // Polled gently: the load test needs the machine.
-    await new Promise((resolve) => setTimeout(resolve, 500));
-  }
+  });
 }
+
+/** Nothing will become true any more. */
+class Ended extends Error {}
 
 export async function approveWaiting(product: Product, address: string): Promise<void> {
   const { waiting } = await untilProgress(address, (progress) => progress.waiting?.for === 'approval');

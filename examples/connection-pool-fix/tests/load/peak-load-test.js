@@ -1,4 +1,5 @@
-// Peak load: 500 people who look for a free table. The document's half hour, in ten seconds; PEAK_HOLD makes it longer.
+// Peak load: 500 people who look for a free table. The document's half hour in twenty seconds: long enough that one
+// second in which the machine was busy with something else does not decide a 95th percentile. PEAK_HOLD makes it longer.
 import { check, sleep } from 'k6';
 import http from 'k6/http';
 import { Counter } from 'k6/metrics';
@@ -12,7 +13,7 @@ export const options = {
       startVUs: 0,
       stages: [
         { duration: __ENV.PEAK_RAMP || '3s', target: 500 },
-        { duration: __ENV.PEAK_HOLD || '6s', target: 500 },
+        { duration: __ENV.PEAK_HOLD || '18s', target: 500 },
       ],
       gracefulRampDown: '1s',
       gracefulStop: '3s',
