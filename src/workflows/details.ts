@@ -20,8 +20,9 @@ export function renderDetails(progress: Progress): string {
     ...(progress.waiting ? waitingLines(progress, progress.waiting) : []),
     ...(progress.ignored
       ? [
-          `> **Ignored** \`${progress.ignored.signal}\` at ${progress.ignored.at}: ${progress.ignored.why}`,
-          '',
+          `**Ignored** \`${progress.ignored.signal}\` at ${progress.ignored.at}:`,
+          // As code: the UI would make other quotation marks of those to be typed.
+          ...['```', progress.ignored.why, '```', ''],
         ]
       : []),
     ...checklist(progress),

@@ -46,15 +46,27 @@ describe.skipIf(!executablePath)('in the Temporal UI', () => {
   async function sendSignal(name: string, input: string): Promise<void> {
     await page.getByRole('button', { name: 'More Actions' }).click();
     await page.getByRole('menuitem', { name: 'Send a Signal' }).click();
-    const dialog = page.getByTestId('signal-confirmation-modal');
+    // The form for updates bears the same test id.
+    const dialog = page.locator('dialog[open]');
     await dialog.getByTestId('signal-select-button').click();
     await dialog.getByRole('option', { name, exact: true }).click();
     await dialog.locator('.cm-content').first().click();
     await page.keyboard.press('ControlOrMeta+A');
     await page.keyboard.press('Delete');
     if (input) await page.keyboard.insertText(input);
-    await dialog.getByRole('button', { name: /submit|send/i }).click();
-    await dialog.waitFor({ state: 'hidden' });
+    // The first click leaves the editor, which lays the JSON out, and the button moves away below the mouse.
+    const submit = dialog.getByRole('button', { name: 'Submit' });
+    await until(
+      async () => {
+        await submit.click();
+        return dialog.waitFor({ state: 'hidden', timeout: 3_000 }).then(
+          () => true,
+          () => false,
+        );
+      },
+      20_000,
+      async () => `the form stays: ${await dialog.innerText()}`,
+    );
   }
 
   /** The current details stand in a frame of their own, and are asked anew when the page is loaded. */
