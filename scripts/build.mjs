@@ -1,5 +1,6 @@
 /** TypeScript → dist, the files that tsc does not copy, the workflow bundle, the JSON Schema of the plan. */
 import { execFileSync } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import { chmod, cp, mkdir, rm, writeFile } from 'node:fs/promises';
 import { createRequire } from 'node:module';
 import { dirname, join } from 'node:path';
@@ -14,6 +15,10 @@ if (major < 20) {
   console.error(`Headgate needs Node 20 or newer; this is ${process.version}.`);
   process.exit(1);
 }
+
+// The first `npx headgate` of a checkout links the package into npm's cache and would build it again, below a worker
+// that runs from it.
+if (process.env.npm_command === 'exec' && existsSync(join(dist, 'workflow-bundle.js'))) process.exit(0);
 
 await rm(dist, { recursive: true, force: true });
 execFileSync(process.execPath, [require.resolve('typescript/bin/tsc'), '-p', join(root, 'tsconfig.json')], {

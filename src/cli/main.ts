@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 /** The command line: which commands there are. Each is loaded when it is asked for, the worker and the sandbox by theirs only. */
+import { readFileSync } from 'node:fs';
 import { Command, CommanderError, Option } from 'commander';
 import { type Context, collectVariable, EXIT } from './context.js';
 import { Output } from './output.js';
@@ -9,6 +10,7 @@ type Action = (context: Context) => Promise<number>;
 function build(run: (action: Action) => void): Command {
   const program = new Command('headgate')
     .description('Durable rollouts on Temporal: promoted or restored.')
+    .version(readVersion())
     .option('--json', 'newline-delimited JSON on stdout; the last line is the outcome')
     .exitOverride()
     .showHelpAfterError('(headgate --help)');
@@ -102,6 +104,16 @@ function build(run: (action: Action) => void): Command {
     .option('--keep', 'the sandbox stays up')
     .action((options) => run(async (context) => (await import('./commands/demo.js')).demo(context, options)));
   return program;
+}
+
+/** dist/src/cli → the folder of package.json. */
+function readVersion(): string {
+  const manifest: unknown = JSON.parse(
+    readFileSync(new URL('../../../package.json', import.meta.url), 'utf8'),
+  );
+  return typeof manifest === 'object' && manifest !== null && 'version' in manifest
+    ? String(manifest.version)
+    : 'unknown';
 }
 
 function createOutput(argv: string[]): Output {
