@@ -298,6 +298,7 @@ class Supervisor {
       ADMIN_TOKEN: this.#adminToken,
       WEBHOOK_SECRET: this.#webhookSecret,
       SINK_URL: `http://${LOOPBACK}:${sink}/notices`,
+      SANDBOX_LOGS: this.#places.logs,
     };
     return {
       TEMPORAL_ADDRESS: `${LOOPBACK}:${temporal}`,
