@@ -122,7 +122,9 @@ function createOutput(argv: string[]): Output {
     json: argv.includes('--json'),
     terminal: stdout.isTTY === true && env.TERM !== 'dumb',
     color: stdout.isTTY === true && !env.NO_COLOR && env.TERM !== 'dumb',
-    columns: stdout.isTTY ? (stdout.columns ?? 120) : Number.POSITIVE_INFINITY,
+    // A terminal that does not tell its size says 0.
+    columns: stdout.isTTY ? stdout.columns || 120 : Number.POSITIVE_INFINITY,
+    rows: stdout.rows || 50,
     stdout: (text) => stdout.write(text),
     stderr: (text) => stderr.write(text),
   });

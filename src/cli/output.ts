@@ -21,6 +21,7 @@ export interface OutputOptions {
   terminal: boolean;
   color: boolean;
   columns: number;
+  rows: number;
   stdout: (text: string) => void;
   stderr: (text: string) => void;
 }
@@ -30,6 +31,7 @@ export class Output {
   readonly terminal: boolean;
   readonly color: boolean;
   readonly columns: number;
+  readonly #rows: number;
   readonly #stdout: (text: string) => void;
   readonly #stderr: (text: string) => void;
   #drawn = 0;
@@ -40,6 +42,7 @@ export class Output {
     this.terminal = options.terminal && !options.json;
     this.color = options.color && !options.json;
     this.columns = options.columns;
+    this.#rows = options.rows;
     this.#stdout = options.stdout;
     this.#stderr = options.stderr;
   }
@@ -68,8 +71,9 @@ export class Output {
     this.line({ type: 'outcome', status: exitCode === 0 ? 'ok' : 'failed', data: { exitCode } });
   }
 
-  /** Draws over what was drawn before. Only on a terminal. */
-  draw(lines: string[]): void {
+  /** Draws over what was drawn before. Only on a terminal; where it is too low, the end is what is seen. */
+  draw(all: string[]): void {
+    const lines = all.slice(-(this.#rows - 1));
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A\x1b[0J` : '';
     this.#stdout(`${up}${lines.join('\n')}\n`);
     this.#drawn = lines.length;
