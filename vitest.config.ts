@@ -10,6 +10,8 @@ function project(name: string, options: { timeoutMs: number; order: number; para
       hookTimeout: Math.max(options.timeoutMs, 120_000),
       fileParallelism: options.parallel ?? false,
       pool: 'forks' as const,
+      // Pure code keeps nothing between files, and a process for each costs more than its tests.
+      isolate: !options.parallel,
       // One after the other: a load test next to another suite measures that suite.
       sequence: { groupOrder: options.order },
     },

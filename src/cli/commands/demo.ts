@@ -67,7 +67,7 @@ async function tell(
     owned: !keep,
     anyPorts: true,
   });
-  introduce(context, view, keep);
+  introduce(context, view, keep || interactive);
   adopt(view.env);
   if (fail === 'load' || fail === 'regression') await world.setFault(fail);
   const worker = await startWorker(context, view);
@@ -134,12 +134,12 @@ function isUnderLoad({ pending }: RolloutState): boolean {
 function introduce(
   { output }: Context,
   { addresses, environmentFile, logFolder }: SandboxView,
-  keep: boolean,
+  forOthers: boolean,
 ): void {
   output.note(`Temporal UI: ${addresses.temporalUi}`);
   output.note(`application: staging ${addresses.staging}, production ${addresses.production}`);
   output.note(`logs: ${logFolder}`);
-  if (keep) output.note(`environment: . ${environmentFile}`);
+  if (forOthers) output.note(`in another terminal, before any command: . ${environmentFile}`);
 }
 
 /** The sandbox's Temporal and AWS, whatever this shell is set to. */
