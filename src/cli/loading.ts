@@ -1,6 +1,7 @@
 /** What several commands do first: options, plan files, the connection. */
 import { hostname, userInfo } from 'node:os';
 import { ClientError, Headgate } from '../client.js';
+import { sortByPlace } from '../plan/fault-list.js';
 import type { ResolvedPlan } from '../plan/resolved.js';
 import { type LoadedPlan, loadPlan } from '../platform/load-plan.js';
 import { CommandError, type Context, EXIT } from './context.js';
@@ -34,9 +35,7 @@ export async function requirePlan(
 ): Promise<{ plan: ResolvedPlan; loaded: LoadedPlan }> {
   const loaded = await loadPlan(file, variables);
   showFaults(output, loaded.warnings, 'warning');
-  const faults = [...loaded.faults, ...loaded.missing, ...loaded.unavailable].sort(
-    (a, b) => a.line - b.line || a.column - b.column,
-  );
+  const faults = sortByPlace([...loaded.faults, ...loaded.missing, ...loaded.unavailable]);
   showFaults(output, faults, 'fault');
   if (!loaded.plan) throw faulty(faults.length);
   return { plan: loaded.plan, loaded };

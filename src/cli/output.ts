@@ -61,9 +61,10 @@ export class Output {
   line(line: Line): void {
     if (!this.json || this.#ended) return;
     this.#ended = line.type === 'outcome';
-    this.#stdout(
-      `${JSON.stringify({ v: 1, ...line, at: new Date().toISOString(), data: line.data ?? {} })}\n`,
-    );
+    const { type, application, runId, stage, step, status, attempt, data = {} } = line;
+    const at = new Date().toISOString();
+    const whole = { v: 1, type, at, application, runId, stage, step, status, attempt, data };
+    this.#stdout(`${JSON.stringify(whole)}\n`);
   }
 
   /** The last line, unless a command has written a better one. */

@@ -1,6 +1,5 @@
 /** The sandbox's blue/green switch under load: a swap fails no request, and what is in flight ends where it began. */
 import { Agent, get } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, expect, it } from 'vitest';
 import { Switch } from '../../sandbox/parts/switch.js';
 import { type LocalServer, serve } from '../support/http-server.js';
@@ -10,12 +9,24 @@ afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-async function release(name: string, delayMs: number): Promise<{ server: LocalServer; port: number }> {
-  const server = await serve((_request, response) => {
+interface Release {
+  port: number;
+  /** Requests that have reached it. */
+  reached: () => number;
+}
+
+async function release(name: string, delayMs: number): Promise<Release> {
+  let reached = 0;
+  const server: LocalServer = await serve((_request, response) => {
+    reached += 1;
     setTimeout(() => response.end(name), delayMs);
   });
   closing.push(() => server.close());
-  return { server, port: Number(new URL(server.url).port) };
+  return { port: Number(new URL(server.url).port), reached: () => reached };
+}
+
+async function untilReached({ reached }: Release, requests: number): Promise<void> {
+  while (reached() < requests) await new Promise((resolve) => setImmediate(resolve));
 }
 
 function ask(port: number, agent: Agent): Promise<string> {
@@ -57,13 +68,14 @@ it('eight swaps under load fail no request, and both releases answer', async () 
     }
   });
   for (let swap = 0; swap < 8; swap += 1) {
-    expect(await gate.moveTo(swap % 2 === 0 ? green.port : blue.port, 5_000)).toBe(0);
-    await sleep(100);
+    const next = swap % 2 === 0 ? green : blue;
+    expect(await gate.moveTo(next.port, 5_000)).toBe(0);
+    await untilReached(next, next.reached() + 100);
   }
   over = true;
   await Promise.all(load);
   expect([failed, [...answers.keys()].sort()]).toEqual([0, ['blue', 'green']]);
-  expect((answers.get('blue') ?? 0) + (answers.get('green') ?? 0)).toBeGreaterThan(200);
+  expect((answers.get('blue') ?? 0) + (answers.get('green') ?? 0)).toBeGreaterThan(800);
 });
 
 it('a request in flight ends at the release it began with, and the swap waits for it', async () => {
@@ -71,7 +83,7 @@ it('a request in flight ends at the release it began with, and the swap waits fo
   const { gate, port } = await open(blue.port);
   const agent = new Agent();
   const slow = ask(port, agent);
-  await sleep(50);
+  await untilReached(blue, 1);
   const swapping = gate.moveTo(green.port, 5_000);
   expect(await ask(port, agent)).toBe('green');
   expect(await swapping).toBe(0);
@@ -82,7 +94,7 @@ it('says how many were still in flight when its patience is over', async () => {
   const [blue, green] = [await release('blue', 2_000), await release('green', 0)];
   const { gate, port } = await open(blue.port);
   const slow = ask(port, new Agent()).catch(() => 'cut');
-  await sleep(50);
+  await untilReached(blue, 1);
   expect(await gate.moveTo(green.port, 100)).toBe(1);
   expect(await slow).toBe('blue');
 });

@@ -1,6 +1,7 @@
 /** `plan`: everything that can be known before a rollout; offline from the file alone, else also what is there now. */
 import { writeFile } from 'node:fs/promises';
 import type { Preview } from '../../contract/inputs.js';
+import { sortByPlace } from '../../plan/fault-list.js';
 import { loadPlan } from '../../platform/load-plan.js';
 import type { Context } from '../context.js';
 import { faulty, requirePlan, showFaults, withClient } from '../loading.js';
@@ -22,7 +23,8 @@ export async function plan(context: Context, file: string, options: PlanOptions)
 async function planOffline({ output }: Context, file: string, options: PlanOptions): Promise<number> {
   const loaded = await loadPlan(file, options.var ?? {});
   showFaults(output, loaded.faults, 'fault');
-  showFaults(output, [...loaded.warnings, ...loaded.missing, ...loaded.unavailable], 'warning');
+  const warnings = sortByPlace([...loaded.warnings, ...loaded.missing, ...loaded.unavailable]);
+  showFaults(output, warnings, 'warning');
   if (loaded.faults.length > 0) throw faulty(loaded.faults.length);
   for (const { name, kind } of loaded.outline) output.print(`${name.padEnd(28)} ${kind}`);
   const refused = loaded.unavailable.length + loaded.missing.length;
