@@ -7,6 +7,7 @@ import {
   type WorkflowExecutionInfo,
   WorkflowNotFoundError,
   WorkflowUpdateFailedError,
+  WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
 import type { Finding } from './contract/activities.js';
@@ -29,6 +30,8 @@ import type { ResolvedPlan } from './plan/resolved.js';
 import { connectTemporal, type TemporalConnection } from './platform/connection.js';
 
 const QUERY_TIMEOUT_MS = 2_000;
+/** A worker on a machine under a load test is slow, and not gone. */
+const PATIENT_QUERY_TIMEOUT_MS = 8_000;
 const UPDATE_TIMEOUT_MS = 15_000;
 const PREVIEW_TIMEOUT = '5m';
 /** A worker polls again within a minute; one that was not seen for longer is gone. */
@@ -208,6 +211,13 @@ export class Headgate {
       );
     }
     const handle = this.client.workflow.getHandle(rolloutWorkflowId(application), runId);
+    // An update that is given up may still be carried out by a worker that comes later: none is sent into the void.
+    if (!(await this.queryProgress({ application, runId }, PATIENT_QUERY_TIMEOUT_MS))) {
+      if (name !== 'abort') throw noWorker(`${name} was not taken`);
+      // What must not be lost is sent as a signal: the server keeps it until a worker is back.
+      await handle.signal(name, answer);
+      throw noWorker('The abort is recorded and will be taken up when a worker is back');
+    }
     try {
       await this.temporal.connection.withDeadline(Date.now() + UPDATE_TIMEOUT_MS, () =>
         handle.executeUpdate(name, { args: [answer] }),
@@ -219,10 +229,8 @@ export class Headgate {
       if (error instanceof WorkflowNotFoundError) {
         throw new ClientError('refused', `${application}/${runId} has ended; nothing waits for ${name}.`);
       }
-      if (name !== 'abort') throw noWorker(`${name} was not taken`);
-      // What must not be lost is sent as a signal: the server keeps it until a worker is back.
-      await handle.signal(name, answer);
-      throw noWorker('The abort is recorded and will be taken up when a worker is back');
+      if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
+      throw noWorker(`Nothing tells whether ${name} was taken; look at headgate status ${application}`);
     }
   }
 
@@ -291,10 +299,13 @@ export class Headgate {
     }
   }
 
-  private async queryProgress({ application, runId }: RolloutName): Promise<Progress | undefined> {
+  private async queryProgress(
+    { application, runId }: RolloutName,
+    timeoutMs = QUERY_TIMEOUT_MS,
+  ): Promise<Progress | undefined> {
     const handle = this.client.workflow.getHandle(rolloutWorkflowId(application), runId);
     try {
-      return await this.temporal.connection.withDeadline(Date.now() + QUERY_TIMEOUT_MS, () =>
+      return await this.temporal.connection.withDeadline(Date.now() + timeoutMs, () =>
         handle.query<Progress>(PROGRESS_QUERY),
       );
     } catch {

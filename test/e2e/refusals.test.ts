@@ -9,7 +9,7 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
-import { STORY } from '../support/product.js';
+import { type Running, STORY } from '../support/product.js';
 import {
   APPLICATION,
   approveWaiting,
@@ -105,12 +105,13 @@ describe('before anything is touched', () => {
 
 describe('one rollout, from outside', () => {
   let original: string;
+  let worker: Running;
 
   beforeAll(async () => {
     const values = { ...(JSON.parse(await readSecret()) as Record<string, unknown>), PLANTED_CANARY: CANARY };
     original = JSON.stringify(values, null, 2);
     await secrets.send(new PutSecretValueCommand({ SecretId: PRODUCTION, SecretString: original }));
-    await story.startWorker();
+    worker = await story.startWorker();
     await start(story.product, '--by', 'ana', '--var', 'monitorFor=5m');
   });
 
@@ -189,11 +190,28 @@ describe('one rollout, from outside', () => {
     });
   });
 
-  test('report works without a worker, in Markdown and JSON', async () => {
+  test('without a worker: report in Markdown and JSON, and status says what is missing', async () => {
+    worker.child.kill('SIGTERM');
+    expect((await worker.ended).code).toBe(0);
     const markdown = await story.product.run('report', APPLICATION);
     expect([markdown.code, markdown.stdout]).toEqual([0, expect.stringContaining('production/monitor')]);
     const json = await story.product.run('report', APPLICATION, '--format', 'json');
     expect(JSON.parse(json.stdout)).toMatchObject({ outcome: 'promoted' });
+  });
+
+  test('without a worker an answer is not taken (4); an abort is kept, and taken up by the next worker', async () => {
+    const before = await readSecret();
+    await start(story.product);
+    const status = await story.product.run('status', APPLICATION);
+    expect([status.code, status.stdout]).toEqual([0, expect.stringContaining('no worker answers')]);
+    const held = await story.product.run('hold', APPLICATION);
+    expect([held.code, held.stderr]).toEqual([4, expect.stringContaining('headgate worker')]);
+    const aborted = await story.product.run('abort', APPLICATION, '--by', 'cas');
+    expect([aborted.code, aborted.stderr]).toEqual([4, expect.stringContaining('recorded')]);
+    worker = await story.startWorker();
+    const watched = await story.product.run('watch', APPLICATION, '--json');
+    expect([watched.code, watched.lines.at(-1)?.status], watched.stderr).toEqual([1, 'rolledBack']);
+    expect(await readSecret()).toBe(before);
   });
 
   test('no secret left its store: not in the Temporal database, logs, artifacts or process arguments', async () => {
