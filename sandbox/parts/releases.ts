@@ -116,6 +116,7 @@ export class Releases {
       const left = await this.#options.switch.moveTo(next.port, DRAIN_TIMEOUT_MS);
       if (left > 0)
         this.#context.log(`${this.#options.stage}: ${left} requests still ran at the former release`);
+      this.#context.log(`${this.#options.stage}: traffic on ${next.id}`);
       this.#scheduleFault(next);
     });
   }
@@ -136,7 +137,10 @@ export class Releases {
 
   /** Starts `id` again, so that it reads its configuration anew: on another port first, then the old one stops. */
   restart(id: string): Promise<void> {
-    return this.#inTurn(() => this.#restartInPlace(this.#require(id)));
+    return this.#inTurn(async () => {
+      await this.#restartInPlace(this.#require(id));
+      this.#context.log(`${this.#options.stage}: ${id} started again`);
+    });
   }
 
   /** What a rollout has promoted, while the release before it is still warm, becomes unhealthy. @returns false without such a one */

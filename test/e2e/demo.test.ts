@@ -1,4 +1,7 @@
 /** The document's story by one command, as a newcomer runs it. */
+
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Ended, type Line, Product, STORY, until } from '../support/product.js';
 
@@ -15,6 +18,34 @@ async function demo(...args: string[]): Promise<Ended> {
   const ended = await product.run('demo', '--json', ...args);
   await product.untilNothingRuns();
   return ended;
+}
+
+/** What was measured after the way back. */
+function restoredOf(ended: Ended): { what: string; ok: boolean }[] {
+  const data = outcomeOf(ended)?.data ?? {};
+  return (data.restoration as { checks: { what: string; ok: boolean }[] }).checks;
+}
+
+/** Calls that changed a secret after the sandbox had made it, in order, as the sandbox wrote them down. */
+async function changesOf(stage: string): Promise<{ at: string; target: string }[]> {
+  const text = await readFile(join(product.home, 'sandbox/logs/aws-requests.ndjson'), 'utf8');
+  const calls = text
+    .trim()
+    .split('\n')
+    .map((line) => JSON.parse(line) as Record<string, string>);
+  return calls.flatMap(({ at = '', target = '', secretId }) =>
+    secretId === `whatsapp-saas/${stage}/config` && /PutSecretValue|UpdateSecretVersionStage/.test(target)
+      ? [{ at, target }]
+      : [],
+  );
+}
+
+/** When the sandbox last did this to a release. */
+async function lastTime(what: string): Promise<string> {
+  const text = await readFile(join(product.home, 'sandbox/logs/supervisor.log'), 'utf8');
+  const line = text.split('\n').findLast((each) => each.endsWith(what));
+  if (!line) throw new Error(`"${what}" never happened:\n${text}`);
+  return line.split(' ')[0] ?? '';
 }
 
 describe('demo', () => {
@@ -54,6 +85,8 @@ describe('demo', () => {
       ),
     );
     expect(stepsOf(ended, 'undone')).toEqual(expect.arrayContaining(['staging/deploy', 'staging/settings']));
+    expect((await changesOf('staging')).length, 'positive control: staging was changed').toBeGreaterThan(0);
+    expect(await changesOf('production')).toEqual([]);
   });
 
   test('--fail regression: traffic first, then the secret, then the release that reads it, all measured', async () => {
@@ -67,6 +100,16 @@ describe('demo', () => {
         'staging/settings',
       ]),
     );
+    const trafficBack = await lastTime('production: traffic on v1.0.0-1');
+    const startedAgain = await lastTime('production: v1.0.0-1 started again');
+    const back = (await changesOf('production')).filter(({ at }) => at > trafficBack);
+    expect(
+      back.some(({ target, at }) => target.endsWith('UpdateSecretVersionStage') && at < startedAgain),
+    ).toBe(true);
+    expect(back.filter(({ at }) => at > startedAgain)).toEqual([]);
+    const checks = restoredOf(ended);
+    expect(checks.some(({ what }) => what.startsWith('production in force'))).toBe(true);
+    expect(checks.filter(({ ok }) => !ok)).toEqual([]);
   });
 
   test('--fail abort: k6 is gone within 2 s, and everything is restored', async () => {
@@ -78,7 +121,8 @@ describe('demo', () => {
       120_000,
       async () => running.output,
     );
-    await running.untilLine((line) => JSON.stringify(line).includes('abort'));
+    // Said just before it is sent.
+    await running.untilOutput('demo: abort');
     const abortedAt = Date.now();
     await until(
       async () => (await k6()).length === 0,
@@ -88,6 +132,8 @@ describe('demo', () => {
     expect(Date.now() - abortedAt).toBeLessThan(2_000);
     const ended = await running.ended;
     expect([ended.code, outcomeOf(ended)?.status], ended.stderr).toEqual([1, 'rolledBack']);
+    // It was the abort that ended k6, and nothing else.
+    expect(outcomeOf(ended)?.data).toMatchObject({ stop: { kind: 'abort', step: 'staging/loadTest' } });
     await product.untilNothingRuns();
   });
 
