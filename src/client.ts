@@ -10,8 +10,9 @@ import {
   WorkflowUpdateRPCTimeoutOrCancelledError,
 } from '@temporalio/client';
 import { defaultPayloadConverter } from '@temporalio/common';
+import { isUnfinished, openDeeds, readPlan } from './client-take-back.js';
 import type { Finding } from './contract/activities.js';
-import type { Preview, RolloutInput, RolloutMemo, RolloutResult } from './contract/inputs.js';
+import type { Deeds, Preview, RolloutInput, RolloutMemo, RolloutResult } from './contract/inputs.js';
 import {
   type ApprovalAnswer,
   EXAMINE_WORKFLOW,
@@ -82,6 +83,8 @@ export interface RolloutState extends RolloutName {
   progress?: Progress;
   /** `memo`: no worker answered, this is as of the last step that ended. */
   source: 'workflow' | 'memo';
+  /** What can still be taken back: of an open run, of one that was ended in the middle, of one that was promoted. */
+  deeds?: Deeds;
   pending: PendingActivity[];
 }
 
@@ -109,10 +112,68 @@ export class Headgate {
     await this.temporal.connection.close();
   }
 
-  /** @throws ClientError `refused` when a rollout of the application is open: who started it, since when, how to watch */
+  /**
+   * @throws ClientError `refused` when a rollout of the application is open (who started it, since when, how to
+   * watch), and when the last one was ended in the middle and nobody has taken it back or accepted it
+   */
   async start(plan: ResolvedPlan, startedBy: string): Promise<RolloutName> {
+    await this.refuseAfterUnfinished(plan.application);
+    return this.open({ plan, startedBy, searchAttributes: await this.knowsSearchAttributes() });
+  }
+
+  /**
+   * Starts a run that takes back what `rollout` has done: it was terminated, or promoted and regretted.
+   * @throws ClientError `refused` when it is open, has left nothing, or a later run stands on what it has done
+   */
+  async undo(rollout: string, by: string, reason?: string): Promise<RolloutName> {
+    return this.openTakeBack(await this.describe(rollout), { by, reason, accept: false });
+  }
+
+  private async openTakeBack(
+    { application, runId, temporalStatus, deeds }: RolloutState,
+    how: { by: string; reason?: string; accept: boolean },
+  ): Promise<RolloutName> {
+    const name = `${application}/${runId}`;
+    if (temporalStatus === 'RUNNING') {
+      throw new ClientError('refused', `${name} is open. To take it back: headgate abort ${application}`);
+    }
+    const latest = await this.describe(application);
+    if (latest.progress?.undoes === name && latest.progress.outcome === 'rolledBack') {
+      throw new ClientError('refused', `${name} was taken back already, by ${application}/${latest.runId}.`);
+    }
+    if (latest.runId !== runId && latest.deeds) {
+      throw new ClientError(
+        'refused',
+        `${application}/${latest.runId} came after ${name} and stands on it. Take that one back first: headgate undo ${application}`,
+      );
+    }
+    if (!deeds) {
+      throw new ClientError(
+        'refused',
+        `${name} has left nothing that could be taken back: headgate report ${name}`,
+      );
+    }
+    const plan = await readPlan(this.temporal, application, runId);
+    const searchAttributes = await this.knowsSearchAttributes();
+    return this.open({ plan, startedBy: how.by, searchAttributes, takeBack: { deeds, ...how } });
+  }
+
+  private async refuseAfterUnfinished(application: string): Promise<void> {
+    const last = await this.describe(application).catch((error: unknown) => {
+      if (error instanceof ClientError && error.code === 'unknown') return undefined;
+      throw error;
+    });
+    if (!last?.deeds || !isUnfinished(last.temporalStatus, last.progress)) return;
+    const steps = last.deeds.records.map(({ step }) => step).join(', ');
+    throw new ClientError(
+      'refused',
+      `${application}/${last.runId} was ended in the middle (${last.temporalStatus.toLowerCase()}) and has left ${steps} as it was then. Take it back: headgate undo ${application}. Or leave it so: headgate accept ${application}`,
+    );
+  }
+
+  private async open(input: RolloutInput): Promise<RolloutName> {
+    const { plan, startedBy, takeBack } = input;
     const { application, version, digest } = plan;
-    const input: RolloutInput = { plan, startedBy, searchAttributes: await this.knowsSearchAttributes() };
     const memo: RolloutMemo = { startedBy, version, planDigest: digest };
     try {
       const handle = await this.client.workflow.start(ROLLOUT_WORKFLOW, {
@@ -122,7 +183,7 @@ export class Headgate {
         memo: { ...memo },
         workflowIdConflictPolicy: 'FAIL',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        staticSummary: `${application} ${version}, by ${startedBy}`,
+        staticSummary: `${application} ${version}${takeBack ? ', taken back' : ''}, by ${startedBy}`,
         staticDetails: plan.stages
           .map(({ name, steps }) => `- **${name}**: ${steps.map(({ id }) => id).join(', ')}`)
           .join('\n'),
@@ -204,6 +265,10 @@ export class Headgate {
    */
   async send(rollout: string, name: MessageName, answer: ApprovalAnswer | OperatorAnswer): Promise<void> {
     const { application, runId, temporalStatus } = describedStateOf(await this.describeWorkflow(rollout));
+    if (name === 'accept' && temporalStatus !== 'RUNNING') {
+      await this.acceptUnfinished(rollout, answer);
+      return;
+    }
     if (temporalStatus !== 'RUNNING') {
       throw new ClientError(
         'refused',
@@ -232,6 +297,21 @@ export class Headgate {
       if (!(error instanceof WorkflowUpdateRPCTimeoutOrCancelledError)) throw error;
       throw noWorker(`Nothing tells whether ${name} was taken; look at headgate status ${application}`);
     }
+  }
+
+  /** A run that was ended in the middle is closed as it is, by a run that says so. */
+  private async acceptUnfinished(
+    rollout: string,
+    { by = 'somebody', reason }: ApprovalAnswer | OperatorAnswer,
+  ): Promise<void> {
+    const state = await this.describe(rollout);
+    if (!isUnfinished(state.temporalStatus, state.progress)) {
+      throw new ClientError(
+        'refused',
+        `${state.application}/${state.runId} has ended (${state.progress?.outcome ?? state.temporalStatus.toLowerCase()}); nothing waits for accept.`,
+      );
+    }
+    await this.openTakeBack(state, { by, reason, accept: true });
   }
 
   /** Queues that nobody polls. */
@@ -338,6 +418,7 @@ function stateOf(info: Omit<WorkflowExecutionInfo, 'raw'>): RolloutState {
     startedAt: info.startTime,
     closedAt: info.closeTime,
     progress: memo.progress,
+    deeds: openDeeds(memo),
     source: 'memo',
     pending: [],
   };

@@ -79,6 +79,13 @@ function build(run: (action: Action) => void): Command {
       });
   }
 
+  command('undo <rollout>', 'take back a run that was terminated, or promoted and regretted')
+    .option('--by <id>', 'who takes it back (recorded as unverified)')
+    .option('--reason <text>', 'why')
+    .option('--watch', "stay, and exit with the outcome's code")
+    .action((rollout, options) =>
+      run(async (context) => (await import('./commands/undo.js')).undo(context, rollout, options)),
+    );
   command('report <rollout>', 'what was done and measured; works without a worker')
     .addOption(new Option('--format <format>', 'md or json').choices(['md', 'json']).default('md'))
     .action((rollout, options) =>

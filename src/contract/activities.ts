@@ -5,8 +5,11 @@
 import type {
   ApprovalStepConfig,
   ChangeWindow,
+  ConfigStep,
   ConnectionBudget,
   DeployStep,
+  GitStep,
+  InfraStep,
   Json,
   LoadTestStep,
   MonitoredProbe,
@@ -14,9 +17,11 @@ import type {
   NotifyMoment,
   PlanFile,
   ProbeSpec,
+  RebootStep,
+  RunStep,
   SecretStep,
 } from '../plan/resolved.js';
-import type { Evidence, Measurement, MeasurementOutcome, Progress } from './progress.js';
+import type { Diagnostics, Evidence, Measurement, MeasurementOutcome, Progress } from './progress.js';
 
 /** Which rollout an activity works for. */
 export interface RolloutContext {
@@ -59,6 +64,165 @@ export interface Look<Found = unknown> {
   estimateMs?: number;
   /** sha256 (hex) over what an approval of this step is bound to. */
   digest: string;
+}
+
+/** A file as it was. Its content never leaves the worker. */
+export interface ConfigFound {
+  /** As a person would name it: `host:/app/.env`. */
+  file: string;
+  /** Of its bytes, hex. */
+  sha256: string;
+  /** Permission bits, octal: `0600`. */
+  mode: string;
+}
+
+export interface ConfigInput {
+  context: RolloutContext;
+  step: ConfigStep;
+}
+
+/** `act` of a config: the file as it is now. */
+export interface ConfigEffect {
+  sha256: string;
+  /** Keys that differ from before. */
+  changedKeys: string[];
+}
+
+export interface InfraFound {
+  /** sha256 over addresses, actions and masked values of the planned changes. */
+  planDigest: string;
+  /** Planned changes; 0 when there is nothing to do. */
+  changes: number;
+  /** Resources of the state by address, sha256 over them; sensitive values masked. */
+  stateDigest: string;
+  /**
+   * The changes by address: what a killed attempt has left of them is still what was approved. Absent when they
+   * would take more than 8 KB; then anything but the whole plan is drift.
+   */
+  planned?: Record<string, InfraPlanned>;
+}
+
+/** One change of a plan. */
+export interface InfraPlanned {
+  action: string;
+  /** Start of the sha256 over the values before and after, sensitive ones masked. */
+  before: string;
+  after: string;
+  /** Paths into `after` that are known only when it has been applied: `input/size`. */
+  unknown?: string[];
+  /** As the approval shows it; left out where there is no room. */
+  line?: string;
+}
+
+export interface InfraInput {
+  context: RolloutContext;
+  step: InfraStep;
+}
+
+/** What terraform says while it works; `watch` shows it. */
+export interface InfraHeartbeat {
+  /** `applying`, `waiting for the state lock`, … */
+  doing: string;
+  /** Addresses under way, at most 5. */
+  resources: string[];
+  done: number;
+  total: number;
+  elapsedMs: number;
+}
+
+export interface InfraEffect {
+  added: number;
+  changed: number;
+  destroyed: number;
+  /** Relative to the rollout's artifact folder. */
+  artifacts: string[];
+}
+
+export interface RebootFound {
+  /** `available`, `rebooting`, … */
+  status: string;
+  parameterGroup: string;
+  /** Something waits for a reboot. */
+  pending: boolean;
+  multiAz: boolean;
+  /** `pg_postmaster_start_time()`, ISO; absent without a database to ask. */
+  startedAt?: string;
+  /** `max_connections` in force; absent without a database to ask. */
+  maxConnections?: number;
+}
+
+export interface RebootInput {
+  context: RolloutContext;
+  step: RebootStep;
+  /** A reference, not a value. */
+  databaseUrl?: string;
+}
+
+export interface RebootEffect {
+  /** False when nothing waited for a reboot. */
+  rebooted: boolean;
+  /** From the last answer before to the first answer after; absent without a database to ask. */
+  outageMs?: number;
+  startedAt?: string;
+}
+
+export interface GitFound {
+  branch: string;
+  /** Commit that the working tree stands on, hex. */
+  head: string;
+  /** Commit of the branch at the remote; null when it is not there. */
+  remoteHead: string | null;
+  /** What the tag points at, at the remote; null when it is not there. */
+  tagged: string | null;
+}
+
+export interface GitInput {
+  context: RolloutContext;
+  step: GitStep;
+}
+
+/** What has been measured so far, for the message. */
+export interface StepResult {
+  step: string;
+  summary: string;
+  measurements: string[];
+}
+
+export interface GitEffect {
+  /** Absent when nothing had to be committed. */
+  commit?: string;
+  tag?: string;
+  /** What the tag points at, or the branch's commit. */
+  head: string;
+}
+
+/** What the step's `verify` said before anything was done; null without one. */
+export interface RunFound {
+  held: boolean | null;
+}
+
+export interface RunInput {
+  context: RolloutContext;
+  step: RunStep;
+}
+
+export interface RunEffect {
+  /** The last line that it printed. */
+  said: string;
+  /** Relative to the rollout's artifact folder. */
+  artifacts: string[];
+}
+
+export interface DiagnosticsInput {
+  context: RolloutContext;
+  step: DeployStep;
+  /** The release that failed. */
+  release: Release;
+  /** A reference, not a value. */
+  databaseUrl?: string;
+  /** Probes of the stage, for the pool's metrics. */
+  probes: ProbeSpec[];
+  measurements: Measurement[];
 }
 
 export interface SecretFound {
@@ -203,12 +367,33 @@ export interface BudgetResult {
   lines: string[];
 }
 
+/** What is recorded of a step before it acts: enough to take it back without the run that did it. */
+export interface SagaRecord {
+  step: string;
+  found: unknown;
+  digest: string;
+}
+
+/** What a stage's release said of itself before anything was changed. */
+export interface Baseline {
+  found: DeployFound;
+  inForce: Record<string, Json>;
+}
+
 export interface NotifyInput {
   context: RolloutContext;
   moment: NotifyMoment;
   notifiers: NotifierSpec[];
   title: string;
   lines: string[];
+  /** What earlier notices of this rollout returned. */
+  threads?: Record<string, string>;
+}
+
+/** Also `[{ threads }]` in the details of a failure, when some were told and others were not. */
+export interface NotifyResult {
+  /** Where a receiver keeps this rollout together, by the index in `notifiers` as a text. */
+  threads: Record<string, string>;
 }
 
 export interface LockHolder {
@@ -222,6 +407,8 @@ export interface UndoResult {
   /** One line: what was done, or why nothing had to be. */
   summary: string;
   changed: boolean;
+  /** The release that traffic should go back to is not there any more: it has to be made anew. */
+  gone?: boolean;
 }
 
 /** One line of `doctor`. */
@@ -239,6 +426,44 @@ export interface HeadgateActivities {
   /** Milliseconds until the window opens; 0 when it is open. */
   measureWindow(input: { window: ChangeWindow }): Promise<number>;
   describeLockHolder(input: { resource: string }): Promise<LockHolder | null>;
+
+  lookConfig(input: ConfigInput): Promise<Look<ConfigFound>>;
+  /** Backs the file up beside it, then replaces it whole; `Drift` when it is neither `base` nor ours. */
+  writeConfig(input: ConfigInput & { base: ConfigFound }): Promise<ConfigEffect>;
+  /** Reads back what the application would see. */
+  verifyConfig(input: ConfigInput & { base: ConfigFound }): Promise<Measurement>;
+  /** Byte for byte; `Conflict` when somebody else changed the file since. */
+  undoConfig(input: ConfigInput & { base: ConfigFound }): Promise<UndoResult>;
+  /** Drops the backups of earlier rollouts; ours stays, for an undo of what was promoted. */
+  settleConfig(input: ConfigInput & { base: ConfigFound }): Promise<UndoResult>;
+
+  /** init, plan, show. `Refused` for a destroy or replace that is not allowed, and for a target that matches nothing. */
+  lookInfra(input: InfraInput): Promise<Look<InfraFound>>;
+  /** Plans again, compares with `base` (`Drift`), applies that very plan. */
+  applyInfra(input: InfraInput & { base: InfraFound }): Promise<InfraEffect>;
+  /** A plan finds nothing left to do. */
+  verifyInfra(input: InfraInput): Promise<Measurement>;
+  /** Plans with the declared undo variables, and applies it. */
+  undoInfra(input: InfraInput & { base: InfraFound }): Promise<UndoResult>;
+
+  /** `Refused` when the reboot would lower `max_connections`. */
+  lookReboot(input: RebootInput): Promise<Look<RebootFound>>;
+  /** Returns when the instance is available, has started after `intentAt`, and nothing pends. */
+  rebootInstance(input: RebootInput & { base: RebootFound; intentAt: string }): Promise<RebootEffect>;
+
+  /** `Refused` when the tag is at another commit, or the remote has moved on. */
+  lookGit(input: GitInput): Promise<Look<GitFound>>;
+  pushGit(input: GitInput & { base: GitFound; results: StepResult[] }): Promise<GitEffect>;
+  /** The remote has what was pushed. */
+  verifyGit(input: GitInput & { base: GitFound; effect: GitEffect }): Promise<Measurement>;
+  /** A revert commit; with `deleteTag` also the tag, as long as it is ours. */
+  undoGit(input: GitInput & { base: GitFound; deleteTag: boolean }): Promise<UndoResult>;
+
+  lookRun(input: RunInput): Promise<Look<RunFound>>;
+  runCommand(input: RunInput): Promise<RunEffect>;
+  /** `pass` when the step's `verify` exits 0. */
+  verifyCommand(input: RunInput): Promise<Measurement>;
+  undoCommand(input: RunInput): Promise<UndoResult>;
 
   lookSecret(input: SecretInput): Promise<Look<SecretFound>>;
   /** Compare-and-set from `base`; `Drift` when AWSCURRENT is neither `base` nor ours. */
@@ -264,6 +489,13 @@ export interface HeadgateActivities {
   retireRelease(input: DeployInput & { base: DeployFound; release?: Release }): Promise<UndoResult>;
   /** Starts `release` again, so that it reads its configuration anew, without a gap in service. */
   restartRelease(input: DeployInput & { release: Release }): Promise<UndoResult>;
+  /**
+   * For a release that has been retired: the version of `base.live` is prepared anew, takes the traffic, and what
+   * was live is stopped.
+   */
+  recreateRelease(input: DeployInput & { base: DeployFound }): Promise<Release>;
+  /** Secures what the failed release tells, bounded in time; never throws for what cannot be had. */
+  collectDiagnostics(input: DiagnosticsInput): Promise<Diagnostics>;
   measureBudget(input: BudgetInput): Promise<BudgetResult>;
 
   /** Each probe once; long queue. */
@@ -280,7 +512,7 @@ export interface HeadgateActivities {
   runLoadTest(input: LoadTestInput): Promise<LoadTestResult>;
 
   composeEvidence(input: EvidenceInput): Promise<Evidence>;
-  notify(input: NotifyInput): Promise<void>;
+  notify(input: NotifyInput): Promise<NotifyResult>;
   /** `report.json` and `report.md` beside the other artifacts. */
   writeReport(input: { context: RolloutContext; progress: Progress }): Promise<void>;
   /** What the worker can reach, lacks and may not do. */

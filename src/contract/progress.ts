@@ -1,5 +1,5 @@
 /** What a rollout shows of itself: the answer of the `progress` query and the memo that outlives every worker. Types only. */
-import type { AvailableStepKind, Json } from '../plan/resolved.js';
+import type { Json, StepKind } from '../plan/resolved.js';
 
 export type Outcome = 'promoted' | 'rolledBack' | 'rollbackIncomplete' | 'refused';
 
@@ -44,7 +44,7 @@ export interface StepProgress {
   stage: string;
   id: string;
   name: string;
-  kind: AvailableStepKind;
+  kind: StepKind;
   status: StepStatus;
   attempt: number;
   startedAt?: string;
@@ -107,7 +107,7 @@ export type CompensationStatus = 'recorded' | 'undoing' | 'undone' | 'kept' | 'n
 /** The undo of one step, recorded before the step acts. */
 export interface Compensation {
   step: string;
-  kind: AvailableStepKind;
+  kind: StepKind;
   description: string;
   status: CompensationStatus;
   /** When it failed: what is left, and the command that mends it. */
@@ -121,8 +121,10 @@ export interface Compensation {
 
 /** Why the rollout turned round. */
 export interface StopReason {
-  kind: 'abort' | 'cancel' | 'gate' | 'failure' | 'rejected' | 'timeout' | 'deadline' | 'refused';
+  kind: 'abort' | 'cancel' | 'gate' | 'failure' | 'rejected' | 'timeout' | 'deadline' | 'refused' | 'undo';
   message: string;
+  /** What the document's troubleshooting says of measurements like these, a line each. */
+  advice?: string[];
   step?: string;
   by?: string;
   at: string;
@@ -131,6 +133,26 @@ export interface StopReason {
 export interface Restoration {
   /** What was measured after the way back. */
   checks: { what: string; expected: string; found: string; ok: boolean }[];
+}
+
+/** What was secured of a failed release before it was stopped. */
+export interface Diagnostics {
+  stage: string;
+  release: string;
+  /** Relative to the rollout's artifacts. */
+  folder: string;
+  /** sha256 of the manifest, which holds those of every file. */
+  manifestSha256: string;
+  files: string[];
+  /** What could not be had, and why. */
+  missing: string[];
+}
+
+/** One value of what is in force, before the first change and at the end. */
+export interface Changed {
+  what: string;
+  before: string;
+  after: string;
 }
 
 export interface Progress {
@@ -154,6 +176,11 @@ export interface Progress {
   compensations: Compensation[];
   stop?: StopReason;
   restoration?: Restoration;
+  diagnostics?: Diagnostics[];
+  /** What is in force in each stage's release, before the first change and after the last gate. */
+  changed?: Changed[];
+  /** The run that this one takes back. */
+  undoes?: string;
   /** The last answer that did nothing, and why. */
   ignored?: { signal: string; at: string; why: string };
   outcome?: Outcome;

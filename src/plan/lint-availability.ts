@@ -17,8 +17,7 @@ export function listUnavailable({ root, stages, probes, uses }: PlanView): Fault
     if (kind !== undefined && used.has(name)) check('probe', kind, ['probes', name, kind]);
   }
   for (const { steps } of stages) {
-    for (const { kind, node, config } of steps) {
-      if (kind !== undefined) check('step', kind, [...node.path, kind]);
+    for (const { kind, config } of steps) {
       if (kind !== 'approval') continue;
       for (const key of ['approvers', 'notInitiator']) {
         const wanted = config?.get(key);

@@ -14,6 +14,9 @@ export function lintUses(view: PlanView): void {
     lintPromotion(view, deploy);
     lintArguments(view, deploy.targetConfig);
   }
+  for (const { kind, config } of view.stages.flatMap(({ steps }) => steps)) {
+    if (kind === 'run') lintArguments(view, config);
+  }
   for (const probe of view.probes.values()) {
     for (const { stage, node } of probe.instances) {
       if (stage) lintRelease(view, node, stage);
@@ -64,7 +67,7 @@ function lintSteps(view: PlanView): void {
   for (const { steps } of view.stages) {
     for (const step of steps) {
       for (const node of step.config?.get('startsFrom')?.items() ?? []) lintStartsFrom(view, step, node);
-      if (step.kind === 'monitor') lintIntervals(view, step);
+      if (step.kind === 'monitor') lintDelays(view, step);
     }
   }
 }
@@ -101,21 +104,21 @@ function lintStartsFrom(view: PlanView, step: StepView, node: PlanNode): void {
 }
 
 /** A probe that is due for the first time when the watching is over would never be taken. */
-function lintIntervals(view: PlanView, step: StepView): void {
+function lintDelays(view: PlanView, step: StepView): void {
   const lasts = parseDuration(step.config?.get('for')?.text() ?? '');
   if (lasts === undefined) return;
   const nodes = [step.config, ...(step.config?.get('probes')?.items() ?? [])];
   for (const node of nodes) {
-    const interval = node?.get('interval');
-    const every = parseDuration(interval?.text() ?? '');
-    if (!interval || every === undefined || every <= lasts) continue;
+    const delay = node?.get('initialDelay');
+    const first = parseDuration(delay?.text() ?? '');
+    if (!delay || first === undefined || first < lasts) continue;
     addOnce(view, {
       code: 'neverSampled',
-      path: interval.path,
-      message: `The interval is longer than the monitor lasts (${step.config?.get('for')?.text()}).`,
-      expected: `at most ${step.config?.get('for')?.text()}`,
-      found: interval.text(),
-      fix: 'Shorten the interval or watch for longer.',
+      path: delay.path,
+      message: `The first measurement is due when the monitor is over (it lasts ${step.config?.get('for')?.text()}).`,
+      expected: `less than ${step.config?.get('for')?.text()}`,
+      found: delay.text(),
+      fix: 'Shorten the delay or watch for longer.',
     });
   }
 }

@@ -1,5 +1,6 @@
 /** What is allowed and yet probably not meant. */
 import { parseDuration } from './duration.js';
+import { warnOfUnprobedInfra } from './lint-rollback.js';
 import type { PlanNode } from './node.js';
 import { findReferences } from './references.js';
 import type { Variables } from './variables.js';
@@ -19,7 +20,9 @@ const LIMIT_KEYS = [
 export function warnOf(view: PlanView, variables: Variables): void {
   warnOfUnused(view, variables);
   warnOfUnapproved(view);
+  warnOfUnprobedInfra(view);
   warnOfLimits(view);
+  warnOfIntervals(view);
   warnOfWrites(view);
   warnOfDeploys(view);
   warnOfBudget(view);
@@ -85,6 +88,27 @@ function warnOfLimits({ uses, faults }: PlanView): void {
       expected: 'limits in a monitor only',
       fix: 'Remove it.',
     });
+  }
+}
+
+/** Its first sample is all that such a probe has to say. */
+function warnOfIntervals({ stages, faults }: PlanView): void {
+  for (const { kind, config } of stages.flatMap(({ steps }) => steps)) {
+    const lasts = parseDuration(config?.get('for')?.text() ?? '');
+    if (kind !== 'monitor' || lasts === undefined) continue;
+    for (const node of [config, ...(config?.get('probes')?.items() ?? [])]) {
+      const interval = node?.get('interval');
+      const every = parseDuration(interval?.text() ?? '');
+      if (!interval || every === undefined || every <= lasts) continue;
+      faults.warn({
+        code: 'sampledOnce',
+        path: interval.path,
+        message: `The interval is longer than the monitor lasts: it is measured once, at the beginning.`,
+        expected: `at most ${config?.get('for')?.text()}`,
+        found: interval.text(),
+        fix: 'Shorten the interval or watch for longer.',
+      });
+    }
   }
 }
 

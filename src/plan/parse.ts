@@ -4,6 +4,7 @@ import { FaultList, sortByPlace } from './fault-list.js';
 import type { Path, PlanFault } from './faults.js';
 import { checkSchema } from './issues.js';
 import { listUnavailable } from './lint-availability.js';
+import { lintRollback } from './lint-rollback.js';
 import { lintStructure } from './lint-structure.js';
 import { lintUses } from './lint-uses.js';
 import { warnOf } from './lint-warnings.js';
@@ -56,6 +57,7 @@ export function parsePlan({ text, file, overrides }: ParseOptions): ParsedPlan {
   checkOtherInstances(expanded, faults);
   lintStructure(view);
   lintUses(view);
+  lintRollback(view);
   const outline = outlineOf(view);
   const unavailable = new FaultList(file);
   unavailable.locateBy(source.locator);
@@ -89,7 +91,13 @@ function outlineOf({ stages }: PlanView): OutlineStep[] {
   );
 }
 
-/** Those of steps and probes that this version carries out. */
+/** Keys of a step that name a file or a folder of the plan. */
+const FILES_OF_STEP: Record<string, string[]> = {
+  loadTest: ['script'],
+  infra: ['terraform', 'tofu'],
+  git: ['messageFile'],
+};
+
 function listFiles(view: PlanView, file: string, locator: Parameters<FaultList['locateBy']>[0]): NamedFile[] {
   const found = new Map<string, Path>();
   const note = (path: string | undefined, at: Path) => {
@@ -97,8 +105,10 @@ function listFiles(view: PlanView, file: string, locator: Parameters<FaultList['
   };
   for (const { steps } of view.stages) {
     for (const { kind, config } of steps) {
-      const script = kind === 'loadTest' ? config?.get('script') : undefined;
-      if (script) note(script.text(), script.path);
+      for (const key of FILES_OF_STEP[kind ?? ''] ?? []) {
+        const named = config?.get(key);
+        if (named) note(named.text(), named.path);
+      }
     }
   }
   for (const { instances } of view.probes.values()) {

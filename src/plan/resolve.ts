@@ -5,18 +5,25 @@ import type {
   ApprovalStepConfig,
   ChangeWindow,
   CheckStepConfig,
+  ConfigStepConfig,
   DeployStepConfig,
+  DotenvPlace,
   Expectation,
+  GitStepConfig,
+  InfraStepConfig,
   Json,
   LoadTestStepConfig,
   MonitoredProbe,
   MonitorStepConfig,
   NotifierSpec,
+  OnRollback,
   ProbeLimits,
   ProbeSpec,
+  RebootStepConfig,
   ResolvedPlan,
   ResolvedStage,
   ResolvedStep,
+  RunStepConfig,
   SecretStepConfig,
 } from './resolved.js';
 import { NOTIFIER_KINDS, type PlanDocument, type ProbeDocument, probeSchema } from './schema.js';
@@ -88,15 +95,31 @@ class StepResolver {
       id: step.id ?? '',
       stage: step.stage.name ?? '',
       name: fullName(step),
-      onRollback: document.onRollback,
+      onRollback: document.onRollback ?? defaultOnRollback(document),
     };
+    if (document.config) return { ...common, kind: 'config', config: configOf(document.config) };
+    if (document.infra) return { ...common, kind: 'infra', config: infraOf(document.infra) };
+    if (document.reboot) return { ...common, kind: 'reboot', config: this.reboot(document.reboot) };
+    if (document.git) return { ...common, kind: 'git', config: gitOf(document.git) };
+    if (document.run) return { ...common, kind: 'run', config: runOf(document.run) };
     if (document.secret) return { ...common, kind: 'secret', config: this.secret(document.secret) };
     if (document.deploy) return { ...common, kind: 'deploy', config: this.deploy(document.deploy) };
     if (document.check) return { ...common, kind: 'check', config: this.check(document.check) };
     if (document.loadTest) return { ...common, kind: 'loadTest', config: this.loadTest(document.loadTest) };
     if (document.approval) return { ...common, kind: 'approval', config: this.approval(document.approval) };
     if (document.monitor) return { ...common, kind: 'monitor', config: this.monitor(document.monitor) };
-    throw new TypeError(`${common.name} is not available`);
+    throw new TypeError(`${common.name} has no kind`);
+  }
+
+  private reboot(reboot: NonNullable<StepDocument['reboot']>): RebootStepConfig {
+    return {
+      rdsInstance: reboot.rdsInstance,
+      ...(reboot.region === undefined ? {} : { region: reboot.region }),
+      maxOutageMs: ms(reboot.maxOutage),
+      verify: this.probes('verify'),
+      probeTimeoutMs: ms(reboot.probeTimeout),
+      probeIntervalMs: ms(reboot.probeInterval),
+    };
   }
 
   private secret({ awsSecretsManager, set }: NonNullable<StepDocument['secret']>): SecretStepConfig {
@@ -192,6 +215,63 @@ class StepResolver {
     const command = deployFor(this.step)?.targetConfig?.get('logs')?.value;
     return command === undefined ? config : { ...config, command };
   }
+}
+
+/** What cannot be taken back is kept; so is a tag that others may have fetched. */
+export function defaultOnRollback({ infra, reboot, git, run }: StepDocument): OnRollback {
+  const isKept =
+    reboot !== undefined ||
+    (infra !== undefined && infra.undo === undefined) ||
+    (git !== undefined && git.paths === undefined) ||
+    (run !== undefined && run.undo === undefined);
+  return isKept ? 'keep' : 'revert';
+}
+
+function configOf({ local, ssh, set }: NonNullable<StepDocument['config']>): ConfigStepConfig {
+  return { place: placeOf(local, ssh), set: toTexts(set) };
+}
+
+function placeOf(
+  local: NonNullable<StepDocument['config']>['local'],
+  ssh: NonNullable<StepDocument['config']>['ssh'],
+): DotenvPlace {
+  if (local) return { kind: 'local', file: local.file };
+  if (ssh) return { kind: 'ssh', ...ssh };
+  throw new TypeError('neither local nor ssh');
+}
+
+function infraOf(infra: NonNullable<StepDocument['infra']>): InfraStepConfig {
+  const { terraform, tofu, undo } = infra;
+  return {
+    tool: terraform === undefined ? 'tofu' : 'terraform',
+    directory: terraform ?? tofu ?? '',
+    backendConfig: infra.backendConfig ?? {},
+    varFiles: infra.varFiles ?? [],
+    vars: infra.vars ?? {},
+    targets: infra.targets ?? [],
+    allow: infra.allow ?? [],
+    ...(undo === undefined ? {} : { undo: { varFiles: undo.varFiles ?? [], vars: undo.vars ?? {} } }),
+    abortGraceMs: ms(infra.abortGrace),
+  };
+}
+
+function gitOf({
+  directory,
+  remote,
+  paths = [],
+  tag,
+  messageFile,
+}: NonNullable<StepDocument['git']>): GitStepConfig {
+  return { directory, remote, paths, ...(tag === undefined ? {} : { tag }), messageFile };
+}
+
+function runOf({ command, undo, verify, timeout }: NonNullable<StepDocument['run']>): RunStepConfig {
+  return {
+    command,
+    ...(undo === undefined ? {} : { undo }),
+    ...(verify === undefined ? {} : { verify }),
+    timeoutMs: ms(timeout),
+  };
 }
 
 interface LimitsDocument {

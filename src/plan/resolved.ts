@@ -8,19 +8,6 @@
 
 export type Json = null | boolean | number | string | Json[] | { [key: string]: Json };
 
-export type StepKind =
-  | 'config'
-  | 'secret'
-  | 'infra'
-  | 'reboot'
-  | 'git'
-  | 'deploy'
-  | 'check'
-  | 'loadTest'
-  | 'approval'
-  | 'monitor'
-  | 'run';
-
 /** What the way back does with a step's effect. */
 export type OnRollback = 'revert' | 'keep' | 'ask';
 
@@ -65,6 +52,62 @@ export interface ProbeSpec {
 
 export interface MonitoredProbe extends ProbeSpec {
   limits: ProbeLimits;
+}
+
+/** A dotenv file: on the worker, or on a host that is logged in to. */
+export type DotenvPlace =
+  | { kind: 'local'; file: string }
+  | { kind: 'ssh'; host: string; user?: string; port?: number; file: string };
+
+export interface ConfigStepConfig {
+  place: DotenvPlace;
+  set: Record<string, string>;
+}
+
+export interface InfraStepConfig {
+  tool: 'terraform' | 'tofu';
+  /** Relative to the plan's folder. */
+  directory: string;
+  backendConfig: Record<string, string>;
+  /** Relative to `directory`. */
+  varFiles: string[];
+  vars: Record<string, string | number | boolean>;
+  /** Addresses; all of them when empty. */
+  targets: string[];
+  /** Addresses that may be destroyed or replaced. */
+  allow: string[];
+  /** Variables that bring back what was there before; on top of `varFiles` and `vars`. */
+  undo?: { varFiles: string[]; vars: Record<string, string | number | boolean> };
+  abortGraceMs: number;
+}
+
+export interface RebootStepConfig {
+  rdsInstance: string;
+  region?: string;
+  maxOutageMs: number;
+  verify: ProbeSpec[];
+  /** How long `verify` may take to come true. */
+  probeTimeoutMs: number;
+  probeIntervalMs: number;
+}
+
+export interface GitStepConfig {
+  /** The working tree on the worker: absolute, or relative to the plan's folder. May hold references. */
+  directory: string;
+  remote: string;
+  /** What is committed, relative to `directory`; nothing when empty. */
+  paths: string[];
+  tag?: string;
+  /** Template of the message, relative to the plan's folder. */
+  messageFile: string;
+}
+
+export interface RunStepConfig {
+  command: string[];
+  undo?: string[];
+  /** Exits 0 when the effect of `command` is there. */
+  verify?: string[];
+  timeoutMs: number;
 }
 
 export interface SecretStepConfig {
@@ -132,24 +175,33 @@ interface StepOf<Kind extends StepKind, Config> {
   config: Config;
 }
 
+export type ConfigStep = StepOf<'config', ConfigStepConfig>;
 export type SecretStep = StepOf<'secret', SecretStepConfig>;
+export type InfraStep = StepOf<'infra', InfraStepConfig>;
+export type RebootStep = StepOf<'reboot', RebootStepConfig>;
+export type GitStep = StepOf<'git', GitStepConfig>;
 export type DeployStep = StepOf<'deploy', DeployStepConfig>;
 export type CheckStep = StepOf<'check', CheckStepConfig>;
 export type LoadTestStep = StepOf<'loadTest', LoadTestStepConfig>;
 export type ApprovalStep = StepOf<'approval', ApprovalStepConfig>;
 export type MonitorStep = StepOf<'monitor', MonitorStepConfig>;
+export type RunStep = StepOf<'run', RunStepConfig>;
 
-/** The step kinds that this version carries out. */
 export interface StepByKind {
+  config: ConfigStep;
   secret: SecretStep;
+  infra: InfraStep;
+  reboot: RebootStep;
+  git: GitStep;
   deploy: DeployStep;
   check: CheckStep;
   loadTest: LoadTestStep;
   approval: ApprovalStep;
   monitor: MonitorStep;
+  run: RunStep;
 }
-export type AvailableStepKind = keyof StepByKind;
-export type ResolvedStep = StepByKind[AvailableStepKind];
+export type StepKind = keyof StepByKind;
+export type ResolvedStep = StepByKind[StepKind];
 
 /** A step changes something only while its stage's window is open. */
 export interface ChangeWindow {

@@ -61,6 +61,35 @@ export function delay(description: string) {
   ).describe(description);
 }
 
+/** Any other period CloudWatch refuses. */
+export function metricPeriod(description: string) {
+  return checked(
+    (value) => isMetricPeriod(parseDuration(value) ?? 0),
+    {
+      code: 'badDuration',
+      expected: 'a period that CloudWatch knows: 1s, 5s, 10s, 30s or whole minutes',
+      fix: 'Write 1m, 5m or another number of minutes; below a minute only for metrics of high resolution.',
+    },
+    { pattern: DURATION_PATTERN, examples: ['1m', '5m'] },
+  ).describe(description);
+}
+
+function isMetricPeriod(ms: number): boolean {
+  return [1_000, 5_000, 10_000, 30_000].includes(ms) || (ms > 0 && ms % 60_000 === 0);
+}
+
+export function metricName(description: string) {
+  return checked(
+    (value) => hasReference(value) || /^[^/].*\/[^/]+$/.test(value),
+    {
+      code: 'badName',
+      expected: 'a namespace, a slash and the name of a metric, such as AWS/RDS/DatabaseConnections',
+      fix: 'Write both as CloudWatch shows them, with a slash between.',
+    },
+    { examples: ['AWS/RDS/DatabaseConnections'] },
+  ).describe(description);
+}
+
 export function changeWindow(description: string) {
   return checked(
     (value) => 'window' in readWindow(value),

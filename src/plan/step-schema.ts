@@ -62,6 +62,10 @@ const infra = z
   .strictObject({
     terraform: planPath('Folder of the configuration.', 'infrastructure/terraform').optional(),
     tofu: planPath('As terraform, for OpenTofu.', 'infrastructure/tofu').optional(),
+    backendConfig: z
+      .record(z.string().min(1), z.string())
+      .optional()
+      .describe('Settings of the backend, such as its bucket and key, or the path of a local state.'),
     varFiles,
     vars: infraVars,
     targets: z.array(z.string().min(1)).optional().describe('Only these addresses.'),
@@ -70,7 +74,7 @@ const infra = z
       .strictObject({ varFiles, vars: infraVars })
       .optional()
       .describe('Variables that bring back what was there before.'),
-    abortGrace: duration('How long an interrupted run may take to end.').optional(),
+    abortGrace: duration('How long an interrupted run may take to end.').default('5m'),
   })
   .describe('Plans and applies infrastructure. Exactly one of terraform and tofu.');
 
@@ -80,12 +84,16 @@ const reboot = z
     region: region().optional(),
     maxOutage: duration('The longest outage that is tolerated.').default('5m'),
     verify: probeUses('Probes that have to pass afterwards.').default([]),
+    probeTimeout: duration('How long the probes may take to pass.').default('2m'),
+    probeInterval: duration('Time from one round of probes to the next.').default('1s'),
   })
   .describe('Restarts a database whose parameters wait for it. Cannot be taken back.');
 
 const git = z
   .strictObject({
-    directory: planPath('The working tree; the folder of the plan when left out.', 'app').optional(),
+    directory: text('The working tree on the worker; relative to the folder of the plan.')
+      .meta({ examples: ['.', '${env:CHECKOUT}'] })
+      .default('.'),
     remote: text('Where it is pushed to.').default('origin'),
     paths: z.array(z.string().min(1)).min(1).optional().describe('What is committed.'),
     tag: text('An annotated tag.')
@@ -211,8 +219,10 @@ export const stepSchema = asChoice(
     id: name('Its name in the stage; its kind when left out.', 'settings').optional(),
     onRollback: z
       .enum(['revert', 'keep', 'ask'])
-      .default('revert')
-      .describe('What the way back does with the effect of this step.'),
+      .optional()
+      .describe(
+        'What the way back does with the effect of this step: revert when left out, where there is a way back; a published tag and a reboot are kept.',
+      ),
     ...STEP_KINDS,
   }),
   Object.keys(STEP_KINDS),

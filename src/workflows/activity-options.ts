@@ -28,6 +28,45 @@ export function effect(summary: string) {
   );
 }
 
+/** Infrastructure takes its time: a changed database may be an hour's work. */
+const APPLY_MS = 2 * 60 * MINUTE_MS;
+
+export function applying(summary: string) {
+  return activities(
+    {
+      startToCloseTimeout: APPLY_MS,
+      heartbeatTimeout: '10s',
+      retry: { maximumAttempts: 6, maximumInterval: '15s' },
+    },
+    summary,
+  );
+}
+
+/** What may not be repeated by itself. */
+export function once(summary: string, forMs: number) {
+  return activities(
+    {
+      startToCloseTimeout: forMs + MINUTE_MS,
+      heartbeatTimeout: '10s',
+      retry: { maximumAttempts: 1 },
+    },
+    summary,
+  );
+}
+
+/** The way back does not wait for it longer than this, whatever becomes of it. */
+export function securing(summary: string) {
+  return activities(
+    {
+      startToCloseTimeout: 45_000,
+      scheduleToCloseTimeout: MINUTE_MS,
+      heartbeatTimeout: '10s',
+      retry: { maximumAttempts: 2 },
+    },
+    summary,
+  );
+}
+
 /** On the way back there is nothing to lose by trying longer: about three minutes. */
 const UNDO_RETRY = { maximumAttempts: 12, maximumInterval: '20s' } as const;
 
@@ -42,6 +81,10 @@ export function undoingEffect(summary: string) {
     { startToCloseTimeout: 15 * MINUTE_MS, heartbeatTimeout: '10s', retry: UNDO_RETRY },
     summary,
   );
+}
+
+export function undoingApply(summary: string) {
+  return activities({ startToCloseTimeout: APPLY_MS, heartbeatTimeout: '10s', retry: UNDO_RETRY }, summary);
 }
 
 /** Holds a slot for as long as it measures, so it has a queue of its own. A lost worker costs an attempt, never the gate. */

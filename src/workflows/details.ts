@@ -1,5 +1,9 @@
 /** The current details in the Temporal UI: a checklist that says what it waits for, with the JSON to paste. Pure. */
-import type { Progress, StepStatus, Waiting } from '../contract/progress.js';
+import type { Diagnostics, Progress, StepProgress, StepStatus, Waiting } from '../contract/progress.js';
+import { isTicked, tickOf } from './ticks.js';
+
+/** More than this is no overview, and the UI has to load all of it. */
+const LIMIT_BYTES = 20_000;
 
 const BOX: Record<StepStatus, string> = {
   pending: '- [ ]',
@@ -14,7 +18,18 @@ const BOX: Record<StepStatus, string> = {
   undoFailed: '- [ ] ‼',
 };
 
+/** At most 20 KB: where it would be more, first the ticks that hold go, and then lines from the end. */
 export function renderDetails(progress: Progress): string {
+  for (const ticks of ['all', 'against'] as const) {
+    const text = renderWith(progress, ticks).join('\n');
+    if (countBytes(text) <= LIMIT_BYTES) return text;
+  }
+  return cutToFit(renderWith(progress, 'against'), progress);
+}
+
+type Ticks = 'all' | 'against';
+
+function renderWith(progress: Progress, ticks: Ticks): string[] {
   return [
     ...headline(progress),
     ...(progress.waiting ? waitingLines(progress, progress.waiting) : []),
@@ -25,23 +40,40 @@ export function renderDetails(progress: Progress): string {
           ...['```', progress.ignored.why, '```', ''],
         ]
       : []),
-    ...checklist(progress),
+    ...checklist(progress, ticks),
     ...compensationLines(progress),
-    ...(progress.warnings.length > 0
-      ? ['', '**Warnings**', '', ...progress.warnings.map((line) => `- ${line}`)]
-      : []),
-  ].join('\n');
+    ...list('Left as it is', progress.left),
+    ...list('Diagnostics', (progress.diagnostics ?? []).map(describeDiagnostics)),
+    ...list(
+      'In force, before and after',
+      (progress.changed ?? []).map(({ what, before, after }) => `${what}: ${before} → ${after}`),
+    ),
+    ...list('Warnings', progress.warnings),
+  ];
+}
+
+function list(title: string, lines: string[]): string[] {
+  return lines.length === 0 ? [] : ['', `**${title}**`, '', ...lines.map((line) => `- ${line}`)];
+}
+
+function describeDiagnostics({ stage, release, folder, files, missing }: Diagnostics): string {
+  const not = missing.length === 0 ? '' : `; missing: ${missing.join('; ')}`;
+  return `${release} (${stage}): \`${folder}\`, ${files.length} files${not}`;
 }
 
 function headline(progress: Progress): string[] {
-  const { application, version, outcome, phase, stop, startedBy } = progress;
+  const { application, version, outcome, phase, stop, startedBy, undoes } = progress;
   const lines = [`**${application} ${version}**: ${outcome ?? phase}, started by ${startedBy}`, ''];
+  if (undoes) lines.push(`Takes back run \`${undoes}\``, '');
   if (stop) {
     const who = stop.by ? ` by ${stop.by}` : '';
     lines.push(
       `Turned round (${stop.kind}${who})${stop.step ? ` at ${stop.step}` : ''}: ${stop.message}`,
       '',
     );
+    if (stop.advice && !progress.steps.some(({ name }) => name === stop.step)) {
+      lines.push(...adviceLines(progress, '- '), '');
+    }
   }
   if (progress.held)
     lines.push(`Held by ${progress.held.by} since ${progress.held.at}; \`resume\` goes on.`, '');
@@ -93,11 +125,25 @@ function answerJson(name: string, waiting: Waiting): string {
   return JSON.stringify({ by: 'YOUR NAME' });
 }
 
-function checklist(progress: Progress): string[] {
-  return progress.steps.map((step) => {
+function checklist(progress: Progress, ticks: Ticks): string[] {
+  return progress.steps.flatMap((step) => {
     const summary = step.summary ? `: ${step.summary}` : '';
-    return `${BOX[step.status]} ${step.name} (${step.status})${summary}`;
+    return [
+      `${BOX[step.status]} ${step.name} (${step.status})${summary}`,
+      ...tickLines(progress, step, ticks),
+      ...(progress.stop?.step === step.name ? adviceLines(progress, '  - ') : []),
+    ];
   });
+}
+
+function tickLines(progress: Progress, step: StepProgress, ticks: Ticks): string[] {
+  if (!isTicked(progress, step)) return [];
+  const shown = (step.measurements ?? []).filter(({ outcome }) => ticks === 'all' || outcome !== 'pass');
+  return shown.map((measurement) => `  - ${tickOf(measurement)}`);
+}
+
+function adviceLines({ stop }: Progress, before: string): string[] {
+  return (stop?.advice ?? []).map((line) => `${before}**Advice**: ${line}`);
 }
 
 function compensationLines(progress: Progress): string[] {
@@ -112,4 +158,24 @@ function compensationLines(progress: Progress): string[] {
       ...(c.command ? [`  - mend: \`${c.command}\``] : []),
     ]),
   ];
+}
+
+function cutToFit(lines: string[], { application, runId }: Progress): string {
+  const more = (count: number) => `… ${count} more lines: \`headgate report ${application}/${runId}\``;
+  let room = LIMIT_BYTES - countBytes(more(lines.length)) - 1;
+  const fitting = lines.findIndex((line) => {
+    room -= countBytes(line) + 1;
+    return room < 0;
+  });
+  return [...lines.slice(0, fitting), more(lines.length - fitting)].join('\n');
+}
+
+/** In UTF-8; workflow code has no encoder. */
+function countBytes(text: string): number {
+  let bytes = 0;
+  for (const character of text) {
+    const code = character.codePointAt(0) ?? 0;
+    bytes += code < 0x80 ? 1 : code < 0x800 ? 2 : code < 0x10000 ? 3 : 4;
+  }
+  return bytes;
 }

@@ -91,6 +91,17 @@ function resourceOf(step: ResolvedStep): string[] {
     const { id, region } = step.config.awsSecretsManager;
     return [`secret/${region ?? 'default'}/${id}`];
   }
+  if (step.kind === 'config') {
+    const { place } = step.config;
+    return [place.kind === 'ssh' ? `file/${place.host}${place.file}` : `file/${place.file}`];
+  }
+  if (step.kind === 'infra') {
+    const { directory, backendConfig } = step.config;
+    return [`state/${directory}/${clippedJson(backendConfig)}`];
+  }
+  if (step.kind === 'reboot')
+    return [`database/${step.config.region ?? 'default'}/${step.config.rdsInstance}`];
+  if (step.kind === 'git') return [`repository/${step.config.directory}`];
   if (step.kind === 'deploy') {
     return [
       `deployment/${step.config.target}/${step.stage}/${clippedJson(step.config.targetConfig.promote)}`,

@@ -4,7 +4,7 @@ import type { DeployFound } from '../contract/activities.js';
 import type { Preview, PreviewInput, PreviewStep } from '../contract/inputs.js';
 import { quick } from './activity-options.js';
 import { Run } from './run.js';
-import { databaseUrlOf, plannedLimit } from './steps/deploy.js';
+import { databaseUrlOf, plannedLimit } from './stage-facts.js';
 import { lookAt } from './steps/index.js';
 import { describeError } from './stop.js';
 

@@ -69,5 +69,11 @@ function withoutEvidence(progress: Progress): Progress {
     waiting: waiting && { ...waiting, evidence: undefined },
     steps: progress.steps.map((step) => ({ ...step, summary: step.summary && clip(step.summary, 80) })),
     compensations: progress.compensations.map((c) => ({ ...c, description: clip(c.description, 80) })),
+    diagnostics: progress.diagnostics?.map((each) => ({ ...each, files: [], missing: [] })),
+    changed: progress.changed?.map((row) => ({
+      ...row,
+      before: clip(row.before, 80),
+      after: clip(row.after, 80),
+    })),
   };
 }

@@ -16,18 +16,22 @@ import {
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { RolloutInput, RolloutResult } from '../contract/inputs.js';
+import type { RolloutInput, RolloutResult, TakeBack } from '../contract/inputs.js';
 import { FAILURES } from '../contract/messages.js';
 import type { Outcome, StopReason } from '../contract/progress.js';
 import type { ApprovalStep, ResolvedStage, ResolvedStep } from '../plan/resolved.js';
 import { quick } from './activity-options.js';
+import { adopt, stopOfTakeBack } from './adopt.js';
+import { adviseOn } from './advice.js';
 import { listen } from './answers.js';
 import { type GiveBack, takeLocks } from './lock.js';
+import { outcomeLines } from './notice-lines.js';
 import { Run } from './run.js';
 import { incomplete, takeBack } from './saga.js';
+import { probesOfStage } from './stage-facts.js';
 import { approve } from './steps/approval.js';
-import { takeBaseline } from './steps/deploy.js';
-import { lookAt, verbsOf } from './steps/index.js';
+import { measureChanged, takeBaseline } from './steps/deploy.js';
+import { describeUndo, lookAt, verbsOf } from './steps/index.js';
 import { describeError, drifted, isFailure, now, stopOf } from './stop.js';
 
 export async function rollout(input: RolloutInput): Promise<RolloutResult> {
@@ -35,6 +39,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
   const run = new Run(input, forward, lookAt);
   listen(run);
   run.changed();
+  if (input.takeBack) return await takeBackAnother(run, input.takeBack);
   let giveBack: GiveBack | undefined;
   try {
     await forward.run(async () => {
@@ -48,6 +53,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
   }
   return await CancellationScope.nonCancellable(async () => {
     await settle(run);
+    await showChanged(run);
     return close(run, 'promoted', giveBack);
   });
 }
@@ -143,7 +149,8 @@ async function actOn(run: Run, step: ResolvedStep): Promise<string> {
     );
   }
   run.warn(...look.warnings);
-  if (verbs.undo) run.compensate(step, look, verbs.undo.describe(step, look));
+  const undo = describeUndo(step, look);
+  if (undo !== undefined) run.compensate(step, look, undo);
   const summary = await verbs.act(run, step, look);
   await verbs.verify(run, step, look);
   return summary;
@@ -200,6 +207,41 @@ async function settle(run: Run): Promise<void> {
   }
 }
 
+/** Before and after, as the running releases tell it. What cannot be measured is not worth a promoted rollout. */
+async function showChanged(run: Run): Promise<void> {
+  if (!run.isWhole) return;
+  try {
+    const rows = [];
+    for (const stage of run.plan.stages) rows.push(...(await measureChanged(run, stage)));
+    run.progress.changed = rows;
+  } catch (error) {
+    run.warn(`what is in force now could not be measured: ${describeError(error)}`);
+  }
+}
+
+/** Another run has left something: it is taken back, or a person has accepted it as it is. */
+async function takeBackAnother(run: Run, takeBack: TakeBack): Promise<RolloutResult> {
+  run.progress.undoes = `${run.progress.application}/${takeBack.deeds.runId}`;
+  const stop = stopOfTakeBack(takeBack);
+  return CancellationScope.nonCancellable(async () => {
+    if (takeBack.accept) {
+      run.progress.stop = stop;
+      run.progress.acceptedBy = takeBack.by;
+      run.progress.left.push(...takeBack.deeds.records.map(({ step }) => `${step}: as the run has left it`));
+      await close(run, 'rollbackIncomplete', undefined);
+      throw incomplete(`left undone: ${run.progress.left.join(', ')}; accepted by ${takeBack.by}`);
+    }
+    let giveBack: GiveBack | undefined;
+    try {
+      giveBack = await adopt(run, takeBack);
+    } catch (error) {
+      run.progress.stop = { ...stopOf(error, undefined), kind: 'refused' };
+      return close(run, 'refused', undefined);
+    }
+    return goBack(run, stop, giveBack);
+  });
+}
+
 async function goBack(run: Run, stop: StopReason, giveBack: GiveBack | undefined): Promise<RolloutResult> {
   if (stop.kind === 'refused' && run.saga.length === 0) {
     run.progress.stop = stop;
@@ -208,6 +250,7 @@ async function goBack(run: Run, stop: StopReason, giveBack: GiveBack | undefined
   for (const { name, status } of run.progress.steps) {
     if (status === 'running' || status === 'waiting') run.endStep(name, 'failed', stop.message);
   }
+  advise(run, stop);
   const restored = await takeBack(run, stop);
   const result = await close(run, restored ? 'rolledBack' : 'rollbackIncomplete', giveBack);
   if (!restored)
@@ -216,16 +259,21 @@ async function goBack(run: Run, stop: StopReason, giveBack: GiveBack | undefined
   return result;
 }
 
+/** The document's troubleshooting, beside what did not hold. */
+function advise(run: Run, stop: StopReason): void {
+  const step = run.plan.stages.flatMap(({ steps }) => steps).find(({ name }) => name === stop.step);
+  if (!step) return;
+  const { measurements = [] } = run.stepProgress(step.name);
+  const advice = adviseOn(measurements, probesOfStage(run.stageOf(step).steps));
+  if (advice.length > 0) stop.advice = advice;
+}
+
 async function close(run: Run, outcome: Outcome, giveBack: GiveBack | undefined): Promise<RolloutResult> {
   run.progress.outcome = outcome;
   run.progress.closedAt = now();
   run.progress.phase = 'closed';
   run.changed();
-  run.tell(
-    'outcome',
-    `${run.plan.application} ${run.plan.version}: ${outcome}`,
-    run.progress.stop ? [run.progress.stop.message] : [],
-  );
+  run.tell('outcome', `${run.plan.application} ${run.plan.version}: ${outcome}`, outcomeLines(run.progress));
   try {
     await quick('report').writeReport({ context: run.context, progress: run.progress });
   } catch (error) {

@@ -5,16 +5,27 @@ import {
   CancellationScope,
   CancelledFailure,
   condition,
+  patched,
   setCurrentDetails,
   upsertMemo,
   upsertSearchAttributes,
   workflowInfo,
 } from '@temporalio/workflow';
-import type { DeployFound, Look, Release, RolloutContext, Subject } from '../contract/activities.js';
-import type { RolloutInput } from '../contract/inputs.js';
+import type {
+  Baseline,
+  GitEffect,
+  Look,
+  NotifyInput,
+  Release,
+  RolloutContext,
+  SagaRecord,
+  Subject,
+} from '../contract/activities.js';
+import type { Deeds, RolloutInput } from '../contract/inputs.js';
 import { SEARCH_ATTRIBUTES } from '../contract/messages.js';
 import type {
   Compensation,
+  Diagnostics,
   Measurement,
   Phase,
   Progress,
@@ -23,7 +34,13 @@ import type {
   StopReason,
   Waiting,
 } from '../contract/progress.js';
-import type { Json, NotifyMoment, ResolvedPlan, ResolvedStage, ResolvedStep } from '../plan/resolved.js';
+import type {
+  NotifierSpec,
+  NotifyMoment,
+  ResolvedPlan,
+  ResolvedStage,
+  ResolvedStep,
+} from '../plan/resolved.js';
 import { notice } from './activity-options.js';
 import { renderDetails } from './details.js';
 import { beginProgress, clip, compactProgress } from './progress.js';
@@ -41,12 +58,6 @@ export interface SagaEntry {
   done: Set<string>;
 }
 
-/** What a stage's deploy looked like before anything was changed. */
-export interface Baseline {
-  found: DeployFound;
-  inForce: Record<string, Json>;
-}
-
 export interface Answer {
   name: 'approve' | 'reject' | 'retry' | 'skip' | 'accept';
   by: string;
@@ -62,6 +73,17 @@ export class Run {
   readonly releases = new Map<string, Release>();
   /** By the deploy step's name. */
   readonly baselines = new Map<string, Baseline>();
+  /** What was prepared beside the live release, by the deploy step's name. */
+  readonly candidates = new Map<string, Release>();
+  /** Deploys whose old release has been retired. */
+  readonly gone = new Set<string>();
+  /** What took the place of a retired release on the way back, by the deploy step's name. */
+  readonly recreated = new Map<string, Release>();
+  readonly pushed = new Map<string, GitEffect>();
+  /** The run whose tokens, labels and backups what is done bears: this one, or the one that is taken back. */
+  readonly deedsRunId: string;
+  /** ISO, by stage: lines of a log count from here on. */
+  readonly changeBegan = new Map<string, string>();
   /** `look` digests that an approval is bound to, by step. */
   readonly approvedLooks = new Map<string, string>();
   /** Answers to the present wait, oldest first. */
@@ -70,6 +92,13 @@ export class Run {
   stop: StopReason | undefined;
   /** The step that is being carried out. */
   currentStep: string | undefined;
+  /**
+   * Records deeds, secures diagnostics, tells in order. A rollout that was begun by a worker without these goes on
+   * without them: its history has no place for their commands.
+   */
+  readonly isWhole: boolean;
+  /** What each notifier needs to keep one thread per rollout, once it has been told what came before. */
+  private readonly threads = new Map<NotifierSpec, Promise<string | undefined>>();
   private noticesUnderway = 0;
   private lastAttributes = '';
 
@@ -80,6 +109,8 @@ export class Run {
     readonly lookAt: (run: Run, step: ResolvedStep) => Promise<{ look: Look; undo: string | undefined }>,
   ) {
     const { runId, startTime } = workflowInfo();
+    this.isWhole = patched('deeds');
+    this.deedsRunId = input.takeBack?.deeds.runId ?? runId;
     this.plan = input.plan;
     this.progress = beginProgress(input, runId, startTime.getTime());
     this.context = {
@@ -123,8 +154,15 @@ export class Run {
     return stage;
   }
 
+  /** For what is done in a stage: logs are read from the moment on at which its change began. */
+  contextOf(stage: string): RolloutContext {
+    const startedAt = this.changeBegan.get(stage);
+    const { context, deedsRunId: runId } = this;
+    return startedAt === undefined ? { ...context, runId } : { ...context, runId, startedAt };
+  }
+
   subjectOf(step: ResolvedStep, release = this.releases.get(step.stage)): Subject {
-    return { context: this.context, stage: step.stage, step: step.name, release };
+    return { context: this.contextOf(step.stage), stage: step.stage, step: step.name, release };
   }
 
   stepProgress(name: string): StepProgress {
@@ -173,6 +211,20 @@ export class Run {
     this.changed();
   }
 
+  /** The last measurements of a stage, the newest steps' first; few and short, for they go to an activity. */
+  measurementsOf(stage: string): Measurement[] {
+    const steps = this.progress.steps.filter((step) => step.stage === stage);
+    const all = steps.reverse().flatMap(({ measurements }) => measurements ?? []);
+    return all
+      .slice(0, MEASUREMENTS_KEPT)
+      .map((each) => ({ ...each, message: clip(each.message, 200), values: {} }));
+  }
+
+  secured(diagnostics: Diagnostics): void {
+    this.progress.diagnostics = [...(this.progress.diagnostics ?? []), diagnostics];
+    this.changed();
+  }
+
   warn(...warnings: string[]): void {
     for (const warning of warnings) {
       if (!this.progress.warnings.includes(warning)) this.progress.warnings.push(clip(warning));
@@ -193,6 +245,23 @@ export class Run {
     this.saga.push({ step, look, compensation, done: new Set() });
     this.progress.compensations = this.saga.map((entry) => entry.compensation);
     this.changed();
+    this.recordDeeds();
+  }
+
+  /**
+   * Puts on the server what an undo needs, whatever becomes of this run. It gets there together with the command
+   * that starts the effect.
+   */
+  recordDeeds(): void {
+    if (!this.isWhole) return;
+    const deeds: Deeds = {
+      runId: this.deedsRunId,
+      records: this.saga.map(
+        ({ step, look }): SagaRecord => ({ step: step.name, found: look.found, digest: look.digest }),
+      ),
+      baselines: Object.fromEntries(this.baselines),
+    };
+    upsertMemo({ deeds });
   }
 
   entryOf(name: string): SagaEntry | undefined {
@@ -236,19 +305,36 @@ export class Run {
 
   /** Tells the notifiers of the plan, without anything waiting for them. */
   tell(moment: NotifyMoment, title: string, lines: string[] = []): void {
+    const about = { context: this.context, moment, title, lines: lines.map((line) => clip(line)) };
     const notifiers = this.plan.notify.filter(({ when }) => when.includes(moment));
     if (notifiers.length === 0) return;
-    this.noticesUnderway += 1;
-    const input = { context: this.context, moment, notifiers, title, lines: lines.map((line) => clip(line)) };
-    void CancellationScope.nonCancellable(async () => {
-      try {
-        await notice(`tell: ${title}`).notify(input);
-      } catch {
-        this.warn(`nobody could be told: ${title}`);
-      } finally {
-        this.noticesUnderway -= 1;
-      }
-    });
+    this.noticesUnderway += this.isWhole ? notifiers.length : 1;
+    if (!this.isWhole) {
+      void this.deliver({ ...about, notifiers });
+      return;
+    }
+    for (const notifier of notifiers) {
+      // One after the other to each: the first one begins the thread, and nobody waits for a receiver that is down.
+      const before = this.threads.get(notifier) ?? Promise.resolve(undefined);
+      const after = before.then((thread) => this.deliver({ ...about, notifiers: [notifier] }, thread));
+      this.threads.set(notifier, after);
+    }
+  }
+
+  /** @returns what the receiver needs to keep to its thread */
+  private async deliver(input: NotifyInput, thread?: string): Promise<string | undefined> {
+    const threads: Record<string, string> = thread === undefined ? {} : { 0: thread };
+    try {
+      const told = await CancellationScope.nonCancellable(() =>
+        notice(`tell: ${input.title}`).notify({ ...input, threads }),
+      );
+      return told?.threads['0'] ?? thread;
+    } catch {
+      this.warn(`nobody could be told: ${input.title}`);
+      return thread;
+    } finally {
+      this.noticesUnderway -= 1;
+    }
   }
 
   /** Gives notices under way a moment to arrive; they never hold up the end. */

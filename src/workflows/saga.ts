@@ -1,6 +1,7 @@
 /**
- * The way back. Order: traffic to the warm old release at once; then what failed is stopped; then state, in
- * reverse; then every release that started from undone state is started again; then all of it is measured.
+ * The way back. Order: traffic to the warm old release at once; then what failed tells what it can, and is stopped;
+ * then state, in reverse; then every release that started from undone state is started again; then all of it is
+ * measured.
  * It runs shielded from cancellation. One undo that fails does not stop the others; afterwards the rollout
  * stays open, names what is left, and waits for `retry` or `accept`.
  */
@@ -8,6 +9,7 @@ import { ApplicationFailure } from '@temporalio/workflow';
 import type { UndoResult } from '../contract/activities.js';
 import { FAILURES } from '../contract/messages.js';
 import type { Compensation, StopReason } from '../contract/progress.js';
+import { outcomeLines } from './notice-lines.js';
 import type { Run, SagaEntry } from './run.js';
 import { type RestorationCheck, verbsOf } from './steps/index.js';
 import { describeError, now, rootCause } from './stop.js';
@@ -18,7 +20,7 @@ export async function takeBack(run: Run, stop: StopReason): Promise<boolean> {
   run.progress.held = undefined;
   run.enterPhase('rollingBack');
   run.keep();
-  run.tell('rollback', `${stop.kind}: ${stop.message}`);
+  run.tell('rollback', `${stop.kind}: ${stop.message}`, outcomeLines(run.progress));
   const entries = [...run.saga].reverse();
   for (;;) {
     await undoAll(run, entries);
@@ -35,13 +37,24 @@ async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
     if (await isReverted(run, entry)) reverting.push(entry);
   }
   await inPhase(run, reverting, 'traffic', (entry) => undoOf(entry)?.traffic?.(run, entry.step, entry.look));
+  if (run.isWhole) await secureAll(run, reverting);
   await inPhase(run, reverting, 'stop', (entry) => undoOf(entry)?.stop?.(run, entry.step, entry.look));
   await inPhase(run, reverting, 'state', (entry) => undoOf(entry)?.state?.(run, entry.step, entry.look));
-  const undone = new Set(reverting.filter(({ done }) => done.has('state')).map(({ step }) => step.name));
+  // Of all entries: a retry goes through what failed only, and has to know what was undone before it.
+  const undone = new Set(entries.filter(({ done }) => done.has('state')).map(({ step }) => step.name));
   await inPhase(run, reverting, 'restart', (entry) =>
     undoOf(entry)?.restart?.(run, entry.step, entry.look, undone),
   );
   await measureRestoration(run, reverting);
+}
+
+/** Once: what failed is there to tell of itself only until it is stopped. */
+async function secureAll(run: Run, entries: SagaEntry[]): Promise<void> {
+  for (const entry of entries) {
+    if (entry.done.has('secure')) continue;
+    entry.done.add('secure');
+    await undoOf(entry)?.secure?.(run, entry.step, entry.look);
+  }
 }
 
 function undoOf(entry: SagaEntry) {
@@ -55,7 +68,8 @@ async function isReverted(run: Run, entry: SagaEntry): Promise<boolean> {
   if (step.onRollback === 'keep' || (step.onRollback === 'ask' && (await isKeptByAnswer(run, entry)))) {
     compensation.status = 'kept';
     compensation.at = now();
-    run.progress.left.push(`${step.name}: kept (${compensation.description} was not done)`);
+    const asked = step.onRollback === 'keep' ? '' : `${step.name} is kept, as answered: not done was `;
+    run.progress.left.push(`${asked}${compensation.description}`);
     run.endStep(step.name, 'kept');
     return false;
   }
@@ -119,8 +133,7 @@ function succeed(run: Run, { step, compensation }: SagaEntry): void {
 }
 
 function failMeasured(run: Run, entry: SagaEntry, against: RestorationCheck[]): void {
-  entry.done.clear();
-  entry.done.add('asked');
+  for (const phase of ['traffic', 'stop', 'state', 'restart']) entry.done.delete(phase);
   Object.assign(entry.compensation, {
     status: 'failed',
     item: against.map(({ what }) => what).join(', '),

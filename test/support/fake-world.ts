@@ -24,6 +24,10 @@ export interface FakeWorld {
   calls: string[];
   /** Version id that AWSCURRENT points at, by secret. */
   secrets: Map<string, string>;
+  /** sha256 of a file, by its name; `base` without one. */
+  files: Map<string, string>;
+  /** What terraform's state holds, by folder; `base` without one. */
+  states: Map<string, string>;
   /** By stage. */
   live: Map<string, Release>;
   candidates: Map<string, Release>;
@@ -43,6 +47,8 @@ export function createFakeWorld(): FakeWorld {
   const world: FakeWorld = {
     calls: [],
     secrets: new Map(),
+    files: new Map(),
+    states: new Map(),
     live: new Map(),
     candidates: new Map(),
     outcomes: new Map(),
@@ -82,6 +88,82 @@ function createActivities(world: FakeWorld): HeadgateActivities {
     async verifyPlanFiles() {},
     measureWindow: async () => 0,
     describeLockHolder: async () => world.lockHolder,
+
+    lookConfig: async ({ step }) => {
+      const { file } = step.config.place;
+      const sha256 = world.files.get(file) ?? 'base';
+      return {
+        found: { file, sha256, mode: '0600' },
+        changes: [`${file}: set ${Object.keys(step.config.set).join(', ')}`],
+        warnings: [],
+        effect: 'idempotent',
+        digest: `file-${sha256}`,
+      };
+    },
+    writeConfig: async ({ step }) => {
+      world.files.set(step.config.place.file, 'new');
+      return { sha256: 'new', changedKeys: Object.keys(step.config.set) };
+    },
+    verifyConfig: async () => measurementOf('readBack', 'pass'),
+    undoConfig: async ({ step, base }) => {
+      world.files.set(step.config.place.file, base.sha256);
+      return { summary: `${base.file} is back`, changed: true };
+    },
+    settleConfig: async () => ({ summary: 'no old backups', changed: false }),
+
+    lookInfra: async ({ step }) => {
+      const stateDigest = world.states.get(step.config.directory) ?? 'base';
+      return {
+        found: { planDigest: 'plan', changes: 1, stateDigest },
+        changes: ['parameter.max: update'],
+        warnings: [],
+        effect: 'detectable',
+        digest: `infra-${stateDigest}`,
+      };
+    },
+    applyInfra: async ({ step }) => {
+      world.states.set(step.config.directory, 'applied');
+      return { added: 0, changed: 1, destroyed: 0, artifacts: [] };
+    },
+    verifyInfra: async () => measurementOf('plan', 'pass'),
+    undoInfra: async ({ step, base }) => {
+      world.states.set(step.config.directory, base.stateDigest);
+      return { summary: 'applied as before', changed: true };
+    },
+
+    lookReboot: async () => ({
+      found: { status: 'available', parameterGroup: 'group', pending: true, multiAz: false },
+      changes: ['is started again'],
+      warnings: [],
+      effect: 'detectable',
+      digest: 'reboot',
+    }),
+    rebootInstance: async () => ({ rebooted: true, outageMs: 1_200 }),
+
+    lookGit: async () => ({
+      found: { branch: 'main', head: 'a'.repeat(40), remoteHead: 'a'.repeat(40), tagged: null },
+      changes: ['a tag'],
+      warnings: [],
+      effect: 'detectable',
+      digest: 'git',
+    }),
+    pushGit: async ({ step }) => ({ tag: step.config.tag, head: 'a'.repeat(40) }),
+    verifyGit: async () => measurementOf('remote', 'pass'),
+    undoGit: async () => ({ summary: 'nothing of ours there', changed: false }),
+
+    lookRun: async ({ step }) => ({
+      found: { held: step.config.verify ? false : null },
+      changes: [`runs ${step.config.command.join(' ')}`],
+      warnings: [],
+      effect: step.config.verify ? 'detectable' : 'neither',
+      digest: 'run',
+    }),
+    runCommand: async () => ({ said: 'done', artifacts: [] }),
+    verifyCommand: async ({ step }) => measurementOf('verify', world.outcomes.get(step.name) ?? 'pass'),
+    undoCommand: async ({ step }) => {
+      world.outcomes.set(step.name, 'fail');
+      return { summary: 'undone', changed: true };
+    },
 
     lookSecret: async ({ step }) => {
       const { id } = step.config.awsSecretsManager;
@@ -137,6 +219,9 @@ function createActivities(world: FakeWorld): HeadgateActivities {
       return candidate;
     },
     restoreTraffic: async ({ step, base }) => {
+      if (liveOf(step.stage).id !== base.live.id && world.candidates.get(step.stage)?.id !== base.live.id) {
+        return { summary: `${base.live.id} is gone`, changed: false, gone: true };
+      }
       world.live.set(step.stage, base.live);
       world.inForce.set(step.stage, 20);
       return { summary: `traffic on ${base.live.id}`, changed: true };
@@ -149,6 +234,21 @@ function createActivities(world: FakeWorld): HeadgateActivities {
       world.inForce.set(step.stage, 20);
       return { summary: 'started again', changed: true };
     },
+    recreateRelease: async ({ step, base }) => {
+      const release = { ...base.live, id: `${base.live.id}-anew` };
+      world.live.set(step.stage, release);
+      world.candidates.delete(step.stage);
+      world.inForce.set(step.stage, 20);
+      return release;
+    },
+    collectDiagnostics: async ({ step, release }) => ({
+      stage: step.stage,
+      release: release.id,
+      folder: `diagnostics/${step.stage}-${release.id}`,
+      manifestSha256: 'd'.repeat(64),
+      files: ['release.log'],
+      missing: [],
+    }),
     measureBudget: async () => ({ warnings: [], lines: [] }),
 
     measureProbes: async ({ probes }) => probes.map(judge),
@@ -218,6 +318,7 @@ function createActivities(world: FakeWorld): HeadgateActivities {
     }),
     notify: async ({ moment, title }) => {
       world.notices.push(`${moment}: ${title}`);
+      return { threads: {} };
     },
     async writeReport() {},
     examineWorker: async () => [],

@@ -1,12 +1,17 @@
 /** Resolved plans for tests of the workflow: the story's shape, without a file. */
 import type {
   ApprovalStep,
+  ConfigStep,
   DeployStep,
+  GitStep,
+  InfraStep,
   LoadTestStep,
   MonitorStep,
   ProbeSpec,
+  RebootStep,
   ResolvedPlan,
   ResolvedStage,
+  RunStep,
   SecretStep,
 } from '../../src/plan/resolved.js';
 
@@ -25,6 +30,63 @@ export function secretStep(stage: string): SecretStep {
       awsSecretsManager: { id: `app/${stage}`, region: 'us-east-1' },
       set: { DB_CONNECTION_LIMIT: '50' },
     },
+  };
+}
+
+function named<Kind extends string>(kind: Kind, stage: string) {
+  return { kind, id: kind, stage, name: `${stage}/${kind}`, onRollback: 'revert' as const };
+}
+
+export function configStep(stage: string): ConfigStep {
+  return {
+    ...named('config', stage),
+    config: { place: { kind: 'local', file: `/${stage}/.env` }, set: { POOL: '50' } },
+  };
+}
+
+export function infraStep(stage: string): InfraStep {
+  return {
+    ...named('infra', stage),
+    config: {
+      tool: 'terraform',
+      directory: `${stage}/terraform`,
+      backendConfig: {},
+      varFiles: [],
+      vars: { max: 100 },
+      targets: [],
+      allow: [],
+      undo: { varFiles: [], vars: { max: 80 } },
+      abortGraceMs: 5_000,
+    },
+  };
+}
+
+export function rebootStep(stage: string): RebootStep {
+  return {
+    ...named('reboot', stage),
+    onRollback: 'keep',
+    config: {
+      rdsInstance: `${stage}-db`,
+      maxOutageMs: 60_000,
+      verify: [probe('maxConnections', 'rdsParameter')],
+      probeTimeoutMs: 10_000,
+      probeIntervalMs: 1_000,
+    },
+  };
+}
+
+export function gitStep(stage: string): GitStep {
+  return {
+    ...named('git', stage),
+    onRollback: 'keep',
+    config: { directory: '.', remote: 'origin', paths: [], tag: 'v1.0.1', messageFile: 'release.md' },
+  };
+}
+
+export function runStep(stage: string, verify?: string[]): RunStep {
+  return {
+    ...named('run', stage),
+    config: { command: ['./migrate'], undo: ['./migrate', 'down'], verify, timeoutMs: 10_000 },
   };
 }
 

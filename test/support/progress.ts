@@ -1,6 +1,6 @@
 /** A rollout in the middle of its story, and the same after its way back. */
 import type { RolloutState } from '../../src/client.js';
-import type { Progress } from '../../src/contract/progress.js';
+import type { MeasurementOutcome, Progress, StepProgress } from '../../src/contract/progress.js';
 
 const AT = '2026-01-16T12:00:00.000Z';
 
@@ -98,6 +98,104 @@ export function waitingForApproval(): Progress {
       },
     },
   };
+}
+
+/** The last step of the story: the checklist, as far as it fits into a test. */
+function checklistStep(healthy: 'pass' | 'fail'): StepProgress {
+  const measured = (probe: string, outcome: MeasurementOutcome, message: string) => ({
+    ...{ probe, outcome, message },
+    at: '2026-01-16T12:01:00.000Z',
+    values: {},
+    durationMs: 20,
+  });
+  return {
+    stage: 'production',
+    id: 'checklist',
+    name: 'production/checklist',
+    kind: 'check',
+    status: healthy === 'pass' ? 'succeeded' : 'failed',
+    attempt: 1,
+    startedAt: '2026-01-16T12:00:30.000Z',
+    endedAt: '2026-01-16T12:01:00.000Z',
+    summary: healthy === 'pass' ? '2 of 2 probes pass' : 'check: healthy fail: status = 503, expected 200',
+    measurements: [
+      measured('healthy', healthy, `status = ${healthy === 'pass' ? 200 : 503}, expected 200`),
+      measured('poolLimit', 'pass', 'pool.limit = 50, expected 50'),
+    ],
+  };
+}
+
+/** Everything held: what is in force has changed. */
+export function promoted(): Progress {
+  const progress = progressAt({
+    phase: 'closed',
+    outcome: 'promoted',
+    closedAt: '2026-01-16T13:01:02.000Z',
+    approvals: [
+      {
+        gate: 'production/approval',
+        digest: '1a2b3c4d',
+        answer: 'approved',
+        by: 'ben',
+        verified: false,
+        at: '2026-01-16T12:00:20.000Z',
+        reason: 'looks | good',
+      },
+    ],
+    changed: [
+      { what: 'production live release', before: 'v1.0.0 (blue)', after: 'v1.0.1 (green)' },
+      { what: 'production poolLimit.pool.limit', before: '20', after: '50' },
+    ],
+    warnings: ['at the next deploy it will be tight'],
+  });
+  return { ...progress, steps: [...progress.steps, checklistStep('pass')] };
+}
+
+/** The checklist did not hold: everything was taken back, but for what the plan keeps. */
+export function rolledBack(): Progress {
+  const progress = progressAt({
+    phase: 'closed',
+    outcome: 'rolledBack',
+    closedAt: '2026-01-16T12:01:20.000Z',
+    stop: {
+      kind: 'gate',
+      message: 'check: healthy fail: status = 503, expected 200',
+      step: 'production/checklist',
+      at: '2026-01-16T12:01:00.500Z',
+      advice: ['healthy: status = 503, expected 200: read the error log of the release'],
+    },
+    compensations: [
+      {
+        step: 'production/infra',
+        kind: 'infra',
+        description: 'max_connections back to 60',
+        status: 'kept',
+        at: '2026-01-16T12:01:01.000Z',
+      },
+      {
+        step: 'production/settings',
+        kind: 'secret',
+        description: 'shop/config: AWSCURRENT back to version 1',
+        status: 'undone',
+        at: '2026-01-16T12:01:15.000Z',
+      },
+    ],
+    restoration: {
+      checks: [{ what: 'secret shop/config', expected: 'version 1', found: 'version 1', ok: true }],
+    },
+    diagnostics: [
+      {
+        stage: 'production',
+        release: 'green',
+        folder: 'diagnostics/production-green',
+        manifestSha256: 'abcdef0123456789'.repeat(4),
+        files: ['release.log', 'measurements.json'],
+        missing: ['pg_stat_activity.json: connection refused'],
+      },
+    ],
+    left: ['production/infra: kept (max_connections back to 60 was not done)'],
+  });
+  return { ...progress, steps: [...progress.steps, checklistStep('fail')] };
 }
 
 export function notRestored(): Progress {

@@ -20,7 +20,7 @@ const FAILURES = ['load', 'regression', 'abort'];
 const MAIN = fileURLToPath(new URL('../main.js', import.meta.url));
 const STORY = 'examples/connection-pool-fix/rollout.yaml';
 /** The story's hour, at the pace of a demo. */
-const PACE = { monitorFor: '20s', monitorInterval: '1s' };
+const PACE = { monitorFor: '20s', monitorInterval: '1s', rdsPeriod: '10s' };
 const WORKER_READY_MS = 60_000;
 /** Its activities get five seconds to end. */
 const WORKER_GRACE_MS = 8_000;
@@ -60,7 +60,9 @@ async function tell(
   cleanUp: (() => Promise<void>)[],
 ): Promise<number> {
   const { output, interrupted } = context;
-  output.note('starting the sandbox: Temporal, two PostgreSQL, an AWS emulator, the application twice');
+  output.note(
+    'starting the sandbox: Temporal, two PostgreSQL behind an RDS front, an AWS emulator, a metric store, a git remote, the application twice',
+  );
   const view = await world.startSandbox({
     log: (line) => output.note(line),
     signal: interrupted,

@@ -1,38 +1,46 @@
 /** `start`: checks the plan, starts the rollout, prints its name. */
+import type { Headgate, RolloutName } from '../../client.js';
 import type { Context } from '../context.js';
 import { identity, requirePlan, withClient } from '../loading.js';
 import { watchToTheEnd } from './watch.js';
 
-export interface StartOptions {
-  var?: Record<string, string>;
-  by?: string;
+export interface StartedOptions {
   watch?: boolean;
 }
 
+export interface StartOptions extends StartedOptions {
+  var?: Record<string, string>;
+  by?: string;
+}
+
 export async function start(context: Context, file: string, options: StartOptions): Promise<number> {
-  const { output } = context;
   const { plan } = await requirePlan(context, file, options.var ?? {});
   return withClient(async (headgate) => {
-    const { application, runId } = await headgate.start(plan, identity(options.by));
-    const rollout = `${application}/${runId}`;
-    output.print(rollout);
-    output.line({
-      type: 'rollout',
-      application,
-      runId,
-      status: 'started',
-      data: { version: plan.version, planDigest: plan.digest, overrides: plan.overrides },
-    });
-    const idle = await headgate.idleQueues();
-    if (idle.length > 0) {
-      output.note(
-        `Nobody polls the task queue ${idle.join(' and ')}: the rollout begins when a worker does (headgate worker).`,
-      );
-    }
-    if (!options.watch) {
-      output.note(`Watch it: headgate watch ${application}`);
-      return 0;
-    }
-    return watchToTheEnd(context, headgate, rollout);
+    const started = await headgate.start(plan, identity(options.by));
+    const { version, digest: planDigest, overrides } = plan;
+    return announce(context, headgate, started, { version, planDigest, overrides }, options);
   });
+}
+
+/** Prints the name of a run that was just started; with `watch` stays with it. */
+export async function announce(
+  context: Context,
+  headgate: Headgate,
+  { application, runId }: RolloutName,
+  data: Record<string, unknown>,
+  { watch }: StartedOptions,
+): Promise<number> {
+  const { output } = context;
+  const rollout = `${application}/${runId}`;
+  output.print(rollout);
+  output.line({ type: 'rollout', application, runId, status: 'started', data });
+  const idle = await headgate.idleQueues();
+  if (idle.length > 0) {
+    output.note(
+      `Nobody polls the task queue ${idle.join(' and ')}: the rollout begins when a worker does (headgate worker).`,
+    );
+  }
+  if (watch) return watchToTheEnd(context, headgate, rollout);
+  output.note(`Watch it: headgate watch ${application}`);
+  return 0;
 }

@@ -1,6 +1,6 @@
 /** A rollout as a checklist: steps, what the running one does, what it waits for, the command that answers. Pure. */
 import type { RolloutState } from '../../client.js';
-import type { Progress, StepProgress, StepStatus } from '../../contract/progress.js';
+import type { MeasurementOutcome, Progress, StepProgress, StepStatus } from '../../contract/progress.js';
 import { formatSpan } from '../../platform/report.js';
 import { describeLive } from './live.js';
 import { fitTo, type Paint } from './paint.js';
@@ -18,6 +18,8 @@ const MARKS: Record<StepStatus, string> = {
   skipped: '⤼',
   undoFailed: '‼',
 };
+
+const TICKS: Record<MeasurementOutcome, string> = { pass: '✓', fail: '✗', inconclusive: '?', error: '‼' };
 
 export interface ChecklistOptions {
   paint: Paint;
@@ -63,7 +65,7 @@ function steps(state: RolloutState, progress: Progress, options: ChecklistOption
     `  ${stage}`,
     ...progress.steps
       .filter((step) => step.stage === stage)
-      .map((step) => stepLine(state, step, width, options)),
+      .flatMap((step) => [stepLine(state, step, width, options), ...ticks(progress, step, options.paint)]),
   ]);
 }
 
@@ -78,6 +80,16 @@ function stepLine(state: RolloutState, step: StepProgress, width: number, option
   return `   ${mark(step.status, paint)} ${step.id.padEnd(width)}${attempt}${took}${words ? `  ${words}` : ''}`;
 }
 
+/** Of a check each probe is a line, and so it is of the step that the rollout turned round at. */
+function ticks({ stop }: Progress, { kind, name, measurements = [] }: StepProgress, paint: Paint): string[] {
+  if (kind !== 'check' && stop?.step !== name) return [];
+  return measurements.map(({ probe, outcome, message }) => {
+    const tick = TICKS[outcome];
+    const colour = outcome === 'pass' ? paint.green : outcome === 'fail' ? paint.red : paint.yellow;
+    return `       ${colour(tick)} ${probe}: ${message}`;
+  });
+}
+
 function mark(status: StepStatus, paint: Paint): string {
   if (status === 'succeeded') return paint.green(MARKS[status]);
   if (status === 'failed' || status === 'undoFailed') return paint.red(MARKS[status]);
@@ -86,12 +98,18 @@ function mark(status: StepStatus, paint: Paint): string {
 }
 
 function reasons(progress: Progress, paint: Paint): string[] {
-  const { stop, ignored, compensations, outcome } = progress;
+  const { stop, ignored, compensations, outcome, diagnostics = [], undoes } = progress;
   const failed = compensations.filter(({ status }) => status === 'failed');
   return [
+    ...(undoes ? [`  takes back ${undoes}`] : []),
     ...(stop
       ? [paint.red(`  turned round (${stop.kind}${stop.step ? ` at ${stop.step}` : ''}): ${stop.message}`)]
       : []),
+    ...(stop?.advice ?? []).map((line) => paint.yellow(`    advice: ${line}`)),
+    ...diagnostics.map(
+      ({ release, folder, missing }) =>
+        `    diagnostics of ${release}: ${folder}${missing.length > 0 ? ` (${missing.length} missing)` : ''}`,
+    ),
     ...failed.flatMap(({ item, step, found, expected, command }) => [
       paint.red(`  left: ${item ?? step}: found ${found ?? 'unknown'}, expected ${expected ?? 'as before'}`),
       ...(command ? [`    mend: ${command}`] : []),

@@ -18,18 +18,21 @@ export function diffProgress(before: Progress | undefined, after: Progress): Lin
 }
 
 function diffRollout(before: Progress | undefined, after: Progress): Line[] {
-  const key = ({ phase, stage, held, waiting, stop, warnings }: Progress) =>
-    JSON.stringify([phase, stage, held, waiting?.for, waiting?.step, waiting?.since, stop, warnings.length]);
+  const key = ({ phase, stage, held, waiting, stop, warnings, diagnostics }: Progress) =>
+    JSON.stringify([
+      ...[phase, stage, held, waiting?.for, waiting?.step, waiting?.since, stop],
+      ...[warnings.length, diagnostics?.length],
+    ]);
   if (before && key(before) === key(after)) return [];
   const { version, phase, stage, startedBy, startedAt, deadlineAt, planDigest, overrides } = after;
-  const { held, waiting, stop, warnings, ignored } = after;
+  const { held, waiting, stop, warnings, ignored, diagnostics, undoes } = after;
   return [
     {
       type: 'rollout',
       status: phase,
       data: {
         ...{ version, stage, startedBy, startedAt, deadlineAt, planDigest, overrides },
-        ...{ held, stop, warnings, ignored },
+        ...{ held, stop, advice: stop?.advice, diagnostics, undoes, warnings, ignored },
         waiting: waiting && { ...waiting, evidence: undefined, commands: answerCommands(after, waiting) },
       },
     },
@@ -104,14 +107,17 @@ function diffCompensations(before: Progress | undefined, after: Progress): Line[
 }
 
 export function outcomeLine(progress: Progress, exitCode: number): Line {
-  const { application, runId, version, outcome, stop, restoration, left, warnings, closedAt, startedAt } =
-    progress;
+  const { application, runId, version, outcome, stop, left, warnings, closedAt, startedAt } = progress;
+  const { restoration, diagnostics, changed, undoes } = progress;
   return {
     type: 'outcome',
     application,
     runId,
     status: outcome ?? progress.phase,
-    data: { exitCode, version, startedAt, closedAt, stop, restoration, left, warnings },
+    data: {
+      ...{ exitCode, version, startedAt, closedAt, stop, advice: stop?.advice },
+      ...{ restoration, diagnostics, changed, undoes, left, warnings },
+    },
   };
 }
 

@@ -51,9 +51,18 @@ function describeRollout(status: string | undefined, fields: Record<string, unkn
       lines.push(...waiting.commands.map((command) => `\n           ${String(command)}`));
   } else if (isRecord(stop) && status === 'rollingBack') {
     lines.push(` (${String(stop.kind)}): ${String(stop.message)}`);
+    for (const advice of asList(stop.advice)) lines.push(`\n           advice: ${String(advice)}`);
+    for (const each of asList(fields.diagnostics)) {
+      if (isRecord(each))
+        lines.push(`\n           diagnostics of ${String(each.release)}: ${String(each.folder)}`);
+    }
   }
   if (isRecord(ignored)) lines.push(`\n           ignored ${String(ignored.signal)}: ${String(ignored.why)}`);
   return lines.join('');
+}
+
+function asList(value: unknown): unknown[] {
+  return Array.isArray(value) ? value : [];
 }
 
 function isRecord(value: unknown): value is Record<string, unknown> {

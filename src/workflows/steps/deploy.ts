@@ -5,12 +5,14 @@
  * The effect of each activity is decided by what the target says is live, so every one of them may be repeated.
  */
 import { sleep } from '@temporalio/workflow';
-import type { DeployFound, Look, Release } from '../../contract/activities.js';
-import type { DeployStep, Json, ProbeSpec, ResolvedStep } from '../../plan/resolved.js';
-import { effect, measuring, quick, undoingEffect } from '../activity-options.js';
+import type { DeployFound, Look, Release, UndoResult } from '../../contract/activities.js';
+import type { Changed } from '../../contract/progress.js';
+import type { DeployStep, Json, ResolvedStage } from '../../plan/resolved.js';
+import { effect, measuring, quick, securing, undoingEffect } from '../activity-options.js';
 import { judgeTogether } from '../gates.js';
 import type { Run } from '../run.js';
-import { gateFailed } from '../stop.js';
+import { databaseUrlOf, plannedLimit, probesOfDeploy, probesOfStage } from '../stage-facts.js';
+import { describeError, gateFailed, now } from '../stop.js';
 import type { RestorationCheck, StepVerbs } from './step-verbs.js';
 
 const IN_FORCE_TRIES = 10;
@@ -20,6 +22,7 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
 
   async act(run, step, look) {
     const base = look.found;
+    run.changeBegan.set(step.stage, now());
     await keepWithinBudget(run, step, base.live);
     if (!base.staged) {
       const release = await effect(`deploy ${run.plan.version}`).promoteRelease({
@@ -34,6 +37,7 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
       ...input(run, step),
       base,
     });
+    run.candidates.set(step.name, candidate);
     run.note(step.name, `${candidate.id} is there, not live yet`);
     await judgeTogether(run, step, step.config.beforePromotion, step.config, candidate, 'before promotion');
     const live = await effect(`promote ${candidate.id}`).promoteRelease({
@@ -69,17 +73,42 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
         ...input(run, step),
         base: look.found,
       });
-      run.releases.set(step.stage, look.found.live);
+      if (result.gone) run.gone.add(step.name);
+      else run.releases.set(step.stage, look.found.live);
       return result;
     },
 
-    stop: (run, step, look) =>
-      undoingEffect(`stop what was started beside ${look.found.live.id}`).retireRelease({
+    async secure(run, step, look) {
+      const release = run.candidates.get(step.name);
+      if (!release || release.id === look.found.live.id) return;
+      try {
+        const { steps } = run.stageOf(step);
+        const diagnostics = await securing(`secure what ${release.id} tells`).collectDiagnostics({
+          context: run.context,
+          step,
+          release,
+          databaseUrl: databaseUrlOf(steps),
+          probes: probesOfStage(steps).filter(({ kind }) => kind === 'poolMetrics'),
+          measurements: run.measurementsOf(step.stage),
+        });
+        run.secured(diagnostics);
+      } catch (error) {
+        run.warn(`${step.name}: nothing could be secured of ${release.id}: ${describeError(error)}`);
+      }
+    },
+
+    async stop(run, step, look) {
+      if (run.gone.has(step.name)) {
+        return { summary: 'serves until the version of before is back', changed: false };
+      }
+      return undoingEffect(`stop what was started beside ${look.found.live.id}`).retireRelease({
         ...input(run, step),
         base: look.found,
-      }),
+      });
+    },
 
     async restart(run, step, look, undone) {
+      if (run.gone.has(step.name)) return recreate(run, step, look.found);
       const from = step.config.startsFrom.filter((name) => undone.has(name));
       if (from.length === 0) return { summary: 'reads nothing that was undone', changed: false };
       return undoingEffect(`start ${look.found.live.id} again from ${from.join(', ')}`).restartRelease({
@@ -92,11 +121,12 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
       const after = await effect(`look at ${step.name}`).lookRelease(input(run, step));
       const expected = look.found.live;
       const found = after.found.live;
+      const wanted = run.recreated.get(step.name) ?? expected;
       const live: RestorationCheck = {
         what: `${step.name} live release`,
-        expected: `${expected.id} (${expected.version})`,
+        expected: `${wanted.id} (${expected.version})`,
         found: `${found.id} (${found.version})`,
-        ok: found.id === expected.id && found.version === expected.version,
+        ok: found.id === wanted.id && found.version === expected.version,
       };
       return [live, ...(await measureInForce(run, step, found))];
     },
@@ -112,17 +142,18 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
   },
 };
 
-/** Every probe of the step: what they tell of the configuration in force is compared before and after. */
-export function probesOf(step: DeployStep): ProbeSpec[] {
-  const byName = new Map(
-    [...step.config.beforePromotion, ...step.config.afterPromotion].map((p) => [p.name, p]),
-  );
-  return [...byName.values()];
+/** The old release has been retired: its version is started from what has been restored, and takes the traffic. */
+async function recreate(run: Run, step: DeployStep, base: DeployFound): Promise<UndoResult> {
+  const { version } = base.live;
+  const release = await undoingEffect(`make ${version} anew`).recreateRelease({ ...input(run, step), base });
+  run.recreated.set(step.name, release);
+  run.releases.set(step.stage, release);
+  return { summary: `${release.id} (${version}) was made anew and is live`, changed: true };
 }
 
 /** What the running release says of its configuration, before anything is changed. */
 export async function takeBaseline(run: Run, step: DeployStep, look: Look<DeployFound>): Promise<void> {
-  const probes = probesOf(step);
+  const probes = probesOfDeploy(step);
   const inForce =
     probes.length === 0
       ? {}
@@ -140,7 +171,7 @@ async function measureInForce(run: Run, step: DeployStep, live: Release): Promis
   for (let attempt = 1; ; attempt += 1) {
     const found = await measuring(`configuration in force in ${live.id}`, 60_000).measureInForce({
       subject: run.subjectOf(step, live),
-      probes: probesOf(step),
+      probes: probesOfDeploy(step),
     });
     const checks = Object.entries(expected).map(
       ([what, value]): RestorationCheck => ({
@@ -171,25 +202,34 @@ async function keepWithinBudget(run: Run, step: DeployStep, live: Release): Prom
   if (result.fault) throw gateFailed(step.name, result.fault);
 }
 
-export function plannedLimit(steps: ResolvedStep[], key: string): number | undefined {
-  const values = steps.flatMap((step) => (step.kind === 'secret' ? [step.config.set[key]] : []));
-  const limit = Number(values.find((value) => value !== undefined));
-  return Number.isFinite(limit) ? limit : undefined;
-}
-
-/** The stage's database is the one that its probes ask. */
-export function databaseUrlOf(steps: ResolvedStep[]): string | undefined {
-  const probes = steps.flatMap((step): ProbeSpec[] => {
-    if (step.kind === 'deploy') return probesOf(step);
-    if (step.kind === 'check' || step.kind === 'monitor') return step.config.probes;
-    return step.kind === 'loadTest' ? step.config.during : [];
+/** What is in force in a stage now, beside what was before anything was changed. */
+export async function measureChanged(run: Run, stage: ResolvedStage): Promise<Changed[]> {
+  const deploy = stage.steps.findLast((step): step is DeployStep => step.kind === 'deploy');
+  const baseline = deploy && run.baselines.get(deploy.name);
+  const live = run.releases.get(stage.name);
+  if (!deploy || !baseline || !live) return [];
+  const inForce = await measuring(`configuration in force in ${live.id}`, 60_000).measureInForce({
+    subject: run.subjectOf(deploy, live),
+    probes: probesOfDeploy(deploy),
   });
-  const url = probes.find(({ kind }) => kind === 'postgres')?.config.url;
-  return typeof url === 'string' ? url : undefined;
+  const rows = Object.entries(baseline.inForce).map(([what, before]) => ({
+    what: `${stage.name} ${what}`,
+    before: show(before),
+    after: show(inForce[what]),
+  }));
+  const { version, id } = baseline.found.live;
+  return [
+    {
+      what: `${stage.name} live release`,
+      before: `${version} (${id})`,
+      after: `${live.version} (${live.id})`,
+    },
+    ...rows,
+  ];
 }
 
 function input(run: Run, step: DeployStep) {
-  return { context: run.context, step };
+  return { context: run.contextOf(step.stage), step };
 }
 
 function commandOf(step: DeployStep, verb: string): string {

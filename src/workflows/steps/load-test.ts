@@ -27,5 +27,5 @@ export const loadTest: StepVerbs<LoadTestStep, LoadTestFound> = {
 };
 
 function input(run: Run, step: LoadTestStep) {
-  return { context: run.context, step, release: run.releases.get(step.stage) };
+  return { context: run.contextOf(step.stage), step, release: run.releases.get(step.stage) };
 }

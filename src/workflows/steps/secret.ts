@@ -57,7 +57,7 @@ export const secret: StepVerbs<SecretStep, SecretFound> = {
 };
 
 function input(run: Run, step: SecretStep) {
-  return { context: run.context, step };
+  return { context: run.contextOf(step.stage), step };
 }
 
 function idOf(step: SecretStep): string {

@@ -10,10 +10,14 @@ export type RestorationCheck = Restoration['checks'][number];
 export interface Undo<Step extends ResolvedStep, Found> {
   /** One line for the approval: what the way back would do. */
   describe(step: Step, look: Look<Found>): string;
+  /** What stays where the plan says `keep`; the step's effect as a whole when left out. */
+  keeps?(step: Step, look: Look<Found>): string;
   /** The command with which a person does it by hand. */
   mend(step: Step, look: Look<Found>): string;
   /** First of all: live traffic back to where it was. */
   traffic?(run: Run, step: Step, look: Look<Found>): Promise<UndoResult>;
+  /** Then: what failed tells what it can, within a bounded time. Never fails the way back. */
+  secure?(run: Run, step: Step, look: Look<Found>): Promise<void>;
   /** Then: what failed is stopped. */
   stop?(run: Run, step: Step, look: Look<Found>): Promise<UndoResult>;
   /** Then, in reverse order: state. */

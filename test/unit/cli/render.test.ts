@@ -10,9 +10,18 @@ import { fitTo, paintIf } from '../../../src/cli/render/paint.js';
 import { renderPreview } from '../../../src/cli/render/preview.js';
 import { renderEvidence } from '../../../src/cli/render/waiting.js';
 import { renderLine } from '../../../src/cli/render/words.js';
+import type { StepProgress } from '../../../src/contract/progress.js';
 import { renderReportMarkdown } from '../../../src/platform/report.js';
+import { timelineOf } from '../../../src/platform/report-timeline.js';
 import { storyPlan } from '../../support/plans.js';
-import { notRestored, progressAt, stateOf, waitingForApproval } from '../../support/progress.js';
+import {
+  notRestored,
+  progressAt,
+  promoted,
+  rolledBack,
+  stateOf,
+  waitingForApproval,
+} from '../../support/progress.js';
 
 const plain = paintIf(false);
 const options = { paint: plain, columns: 200, nowMs: Date.parse('2026-01-16T12:00:09.000Z') };
@@ -26,6 +35,11 @@ describe('the checklist', () => {
 
   it('says what it waits for, and the commands that answer', () => {
     expect(renderChecklist(stateOf(waitingForApproval()), options)).toMatchSnapshot();
+  });
+
+  it('shows each tick of a check with its measurement; of one that turned round also why, and where to look', () => {
+    expect(renderChecklist(stateOf(promoted()), options)).toMatchSnapshot();
+    expect(renderChecklist(stateOf({ ...rolledBack(), undoes: 'shop/run-0' }), options)).toMatchSnapshot();
   });
 
   it('names what is left, with the command that mends it', () => {
@@ -74,6 +88,30 @@ describe('lines of --json', () => {
       ['step', 'staging', 'loadTest', 'failed'],
       ['compensation', 'staging', 'settings', 'undoing'],
       ['rollout', undefined, undefined, 'rollingBack'],
+    ]);
+  });
+
+  it('diagnostics are news, and stand beside advice in the lines of the rollout and of its outcome', () => {
+    const { diagnostics, ...before } = rolledBack();
+    const [line, ...others] = diffProgress(before, { ...before, diagnostics });
+    expect(others).toEqual([]);
+    const advice = [expect.stringContaining('read the error log')];
+    expect(line).toMatchObject({ type: 'rollout', data: { advice, diagnostics, stop: { advice } } });
+    expect(outcomeLine(rolledBack(), 1).data).toMatchObject({ advice, diagnostics });
+    const { changed } = promoted();
+    expect(outcomeLine({ ...promoted(), undoes: 'shop/run-0' }, 0).data).toMatchObject({
+      changed,
+      undoes: 'shop/run-0',
+    });
+  });
+
+  it('advice and diagnostics in words', () => {
+    const { outcome: _outcome, ...open } = rolledBack();
+    const lines = diffProgress(undefined, { ...open, phase: 'rollingBack' });
+    const words = lines.flatMap((line) => renderLine(line, '2026-01-16T12:00:09.000Z') ?? []).at(-1);
+    expect(words?.split('\n').slice(1)).toEqual([
+      '           advice: healthy: status = 503, expected 200: read the error log of the release',
+      '           diagnostics of green: diagnostics/production-green',
     ]);
   });
 
@@ -188,27 +226,31 @@ describe('the report', () => {
   it.each([
     ['one that waits', waitingForApproval()],
     ['one that could not be restored', notRestored()],
-    [
-      'one that was promoted',
-      progressAt({
-        phase: 'closed',
-        outcome: 'promoted',
-        closedAt: '2026-01-16T13:01:02.000Z',
-        approvals: [
-          {
-            gate: 'production/approval',
-            digest: '1a2b3c4d',
-            answer: 'approved',
-            by: 'ben',
-            verified: false,
-            at: '2026-01-16T12:30:00.000Z',
-            reason: 'looks | good',
-          },
-        ],
-        warnings: ['at the next deploy it will be tight'],
-      }),
-    ],
+    ['one that was promoted', promoted()],
+    ['one that was rolled back', rolledBack()],
   ])('%s', (_what, progress) => {
     expect(renderReportMarkdown(progress)).toMatchSnapshot();
+  });
+
+  it('of an undo: which run it takes back', () => {
+    expect(renderReportMarkdown(progressAt({ undoes: 'shop/run-0' }))).toContain(
+      '- takes back: `shop/run-0`',
+    );
+  });
+
+  it('the timeline is in the order of time, whatever the order of what it is made from', () => {
+    const times = timelineOf(rolledBack()).map(({ at }) => at);
+    expect(times).toEqual([...times].sort());
+    const { steps, ...rest } = rolledBack();
+    const settings = { ...steps[0], status: 'undone', endedAt: '2026-01-16T12:01:15.000Z' };
+    const undone = timelineOf({
+      ...rest,
+      steps: [settings as StepProgress],
+      compensations: rest.compensations.map((each) => ({ ...each, step: 'staging/settings' })).slice(1),
+    });
+    expect(undone.filter(({ what }) => what.startsWith('staging/settings')).map(({ what }) => what)).toEqual([
+      'staging/settings begins',
+      'staging/settings taken back: shop/config: AWSCURRENT back to version 1',
+    ]);
   });
 });

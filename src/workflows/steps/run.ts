@@ -1,0 +1,97 @@
+/**
+ * `run`: a program of the user's. It is run once: when the worker dies in the middle nobody knows what it has
+ * done. With a `verify` the program itself is asked, without one a person is.
+ */
+import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
+import type { RunFound } from '../../contract/activities.js';
+import type { RunStep } from '../../plan/resolved.js';
+import { effect, once, undoingEffect } from '../activity-options.js';
+import type { Run } from '../run.js';
+import { gateFailed } from '../stop.js';
+import { nothing, type StepVerbs } from './step-verbs.js';
+
+export const run: StepVerbs<RunStep, RunFound> = {
+  look: (rollout, step) => effect(`look at ${programOf(step)}`).lookRun(input(rollout, step)),
+
+  async act(rollout, step) {
+    for (;;) {
+      try {
+        const { said } = await once(`run ${programOf(step)}`, step.config.timeoutMs).runCommand(
+          input(rollout, step),
+        );
+        return said || `${programOf(step)} exited 0`;
+      } catch (error) {
+        if (!isUnknown(error)) throw error;
+        const settled = await settleUnknown(rollout, step);
+        if (settled !== undefined) return settled;
+      }
+    }
+  },
+
+  async verify(rollout, step) {
+    if (!step.config.verify) return;
+    const measurement = await effect(`verify ${programOf(step)}`).verifyCommand(input(rollout, step));
+    rollout.record(step.name, [measurement]);
+    if (measurement.outcome !== 'pass') throw gateFailed(step.name, measurement.message);
+  },
+
+  undo: {
+    describe: (step) =>
+      step.config.undo
+        ? `${step.name}: ${step.config.undo.join(' ')}`
+        : `${step.name}: no way back is declared`,
+    keeps: (step) => `what ${programOf(step)} has done`,
+    mend: (step) => (step.config.undo ?? step.config.command).join(' '),
+    async state(rollout, step) {
+      if (!step.config.undo) return { summary: `${step.name} declares no undo`, changed: false };
+      return undoingEffect(`undo ${programOf(step)}`).undoCommand(input(rollout, step));
+    },
+    /** Only the program knows what it has changed: its `verify` has to say what it said before. */
+    async measure(rollout, step, { found: { held } }) {
+      if (held === null) return [];
+      const { outcome, message } = await effect(`verify ${programOf(step)}`).verifyCommand(
+        input(rollout, step),
+      );
+      const expected = held ? 'its verify passes' : 'its verify fails';
+      return [{ what: step.name, expected, found: message, ok: outcome === (held ? 'pass' : 'fail') }];
+    },
+  },
+
+  settle: nothing,
+};
+
+/** @returns what to say of the step when it counts as done; undefined when it is to run again */
+async function settleUnknown(rollout: Run, step: RunStep): Promise<string | undefined> {
+  if (step.config.verify) {
+    const { outcome } = await effect(`verify ${programOf(step)}`).verifyCommand(input(rollout, step));
+    return outcome === 'pass' ? 'the worker was lost meanwhile; its verify says that it is done' : undefined;
+  }
+  const message = `the worker was lost while ${programOf(step)} ran: nobody knows whether it is done`;
+  rollout.tell('waiting', `${step.name}: ${message}`);
+  const answer = await rollout.ask({
+    for: 'decision',
+    step: step.name,
+    message: `${message}. retry runs it again, skip takes it as done, abort rolls back`,
+    answers: ['retry', 'skip', 'abort'],
+  });
+  if (answer.name === 'retry') return undefined;
+  return `${message}; taken as done by ${answer.by}: ${answer.reason}`;
+}
+
+/** No answer came: the worker died, was stopped, or the connection to it was lost. */
+function isUnknown(error: unknown): boolean {
+  if (!(error instanceof ActivityFailure)) return false;
+  const { cause } = error;
+  return (
+    cause instanceof TimeoutFailure ||
+    (cause instanceof ApplicationFailure && cause.type === 'WorkerShutdown')
+  );
+}
+
+function programOf({ config: { command } }: RunStep): string {
+  return command[0] ?? '';
+}
+
+function input(rollout: Run, step: RunStep) {
+  return { context: rollout.contextOf(step.stage), step };
+}
