@@ -1,5 +1,7 @@
 /** Tells people. Throws until everybody has been told; Temporal repeats it. */
 import { Context } from '@temporalio/activity';
+import { ApplicationFailure } from '@temporalio/common';
+import type { Delivery } from '../adapters/notifiers/notifier.js';
 import type { CheckedNotifier, Notifiers } from '../adapters/notifiers/registry.js';
 import type { HeadgateActivities, NotifyInput, Subject } from '../contract/activities.js';
 import type { Json, NotifierSpec } from '../plan/resolved.js';
@@ -14,25 +16,35 @@ export interface NotifyDeps {
   redactor: Pick<Redactor, 'redact'>;
 }
 
-/** Who has been told already is kept in the heartbeats, so that a repetition tells only the others. */
+/**
+ * Who has been told already, and in which thread, is kept in the heartbeats: a repetition tells only the others and
+ * begins no second thread. A worker that dies between a delivery and its heartbeat tells that one once more.
+ */
 export function createNotifyActivities(deps: NotifyDeps) {
   return {
     async notify(input) {
       const context = Context.current();
-      const told = new Set(recallTold(context.info.heartbeatDetails));
+      const { told, threads } = recall(context.info.heartbeatDetails, input);
       const failures: unknown[] = [];
       for (const [index, spec] of input.notifiers.entries()) {
         if (told.has(index) || !spec.when.includes(input.moment)) continue;
         try {
-          await tell(deps, input, spec, context.cancellationSignal);
+          const { thread } = await tell(
+            deps,
+            input,
+            { spec, thread: threads[index] },
+            context.cancellationSignal,
+          );
           told.add(index);
-          context.heartbeat({ told: [...told] });
+          if (thread !== undefined) threads[index] = thread;
+          context.heartbeat({ told: [...told], threads });
         } catch (error) {
           context.cancellationSignal.throwIfAborted();
           failures.push(error);
         }
       }
-      if (failures.length > 0) throw worstOf(failures);
+      if (failures.length > 0) throw withThreads(worstOf(failures), threads);
+      return { threads };
     },
   } satisfies Pick<HeadgateActivities, 'notify'>;
 }
@@ -40,9 +52,9 @@ export function createNotifyActivities(deps: NotifyDeps) {
 async function tell(
   { notifiers, references, redactor }: NotifyDeps,
   { context, moment, title, lines }: NotifyInput,
-  spec: NotifierSpec,
+  { spec, thread }: { spec: NotifierSpec; thread: string | undefined },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<Delivery> {
   const notifier = findNotifier(notifiers, spec.kind);
   const entries = Object.entries(spec.config).map(
     async ([key, value]): Promise<[string, Json]> => [
@@ -56,8 +68,9 @@ async function tell(
     moment,
     title: redactor.redact(title),
     lines: lines.map((line) => redactor.redact(line)),
+    thread,
   };
-  await notifier.notify(config, clean, signal);
+  return notifier.notify(config, clean, signal);
 }
 
 function findNotifier(notifiers: Notifiers, kind: string): CheckedNotifier {
@@ -76,7 +89,27 @@ function worstOf(failures: unknown[]): unknown {
   return failures.find((error) => !lasting(error)) ?? failures[0];
 }
 
-function recallTold(details: unknown): number[] {
-  if (!isRecord(details) || !Array.isArray(details.told)) return [];
-  return details.told.filter((index) => typeof index === 'number');
+/** When one can never be told, the others go on in their threads. */
+function withThreads(error: unknown, threads: Record<string, string>): ApplicationFailure {
+  const known = error instanceof ApplicationFailure ? error : undefined;
+  return ApplicationFailure.create({
+    type: known?.type ?? (error instanceof Error ? error.name : undefined),
+    message: error instanceof Error ? error.message : String(error),
+    nonRetryable: known?.nonRetryable ?? false,
+    nextRetryDelay: known?.nextRetryDelay ?? undefined,
+    details: [{ threads }],
+  });
+}
+
+interface Told {
+  told: Set<number>;
+  threads: Record<string, string>;
+}
+
+function recall(details: unknown, { threads }: NotifyInput): Told {
+  const known = isRecord(details) ? details : {};
+  const told = Array.isArray(known.told) ? known.told.filter((index) => typeof index === 'number') : [];
+  const begun = isRecord(known.threads) ? Object.entries(known.threads) : [];
+  const texts = begun.filter((entry): entry is [string, string] => typeof entry[1] === 'string');
+  return { told: new Set(told), threads: { ...threads, ...Object.fromEntries(texts) } };
 }

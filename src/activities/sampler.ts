@@ -104,14 +104,16 @@ function failedToMeasure(spec: ProbeSpec, message: string): { sample: Sample; ex
   return { sample: { kind: 'error', message }, expect: spec.expect };
 }
 
-/** Everybody on the machine can read a command's arguments, so that no secret is put into them. */
+/** Everybody on the machine can read a program's arguments, so that no secret is put into them. */
+const ARGUMENTS = ['command', 'argv'];
+
 async function resolveConfig(
   references: SamplerDeps['references'],
   config: ProbeSpec['config'],
   subject: Subject,
 ): Promise<{ [key: string]: Json }> {
   const entries = Object.entries(config).map(async ([key, value]) => {
-    const resolved = await references.resolve(value, subject, { publicOnly: key === 'command' });
+    const resolved = await references.resolve(value, subject, { publicOnly: ARGUMENTS.includes(key) });
     return [key, resolved] as const;
   });
   return Object.fromEntries(await Promise.all(entries));

@@ -5,6 +5,7 @@ import { invalid } from '../platform/failures.js';
 const DENIED = new Set([
   'AccessDeniedException',
   'AccessDenied',
+  'NotAuthorized',
   'UnauthorizedOperation',
   'DecryptionFailure',
   'EncryptionFailure',
@@ -22,7 +23,19 @@ const THROTTLED = new Set([
   'Throttling',
   'TooManyRequestsException',
   'RequestLimitExceeded',
+  'RequestThrottled',
+  'RequestThrottledException',
 ]);
+const MISSING = new Set([
+  'ResourceNotFoundException',
+  'ResourceNotFound',
+  'DBInstanceNotFoundFault',
+  'DBInstanceNotFound',
+  'DBParameterGroupNotFoundFault',
+  'DBParameterGroupNotFound',
+]);
+/** Another time it may work. */
+const BUSY = new Set(['InvalidDBInstanceStateFault', 'InvalidDBInstanceState']);
 const UNREACHABLE = new Set([
   'ECONNREFUSED',
   'ECONNRESET',
@@ -38,12 +51,18 @@ export function isAwsError(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name;
 }
 
+/** Sentences that say what would mend it. */
+export interface AwsAdvice {
+  missing: string;
+  denied: string;
+}
+
 /**
  * The failure to throw for `error`. AWS repeats no secret in its messages, but it may repeat parameters, so only
  * what is known to be harmless is passed on.
  * @param what what was asked for: `Secret app/config`
  */
-export function describeAwsError(error: unknown, what: string): Error {
+export function describeAwsError(error: unknown, what: string, advice: AwsAdvice): Error {
   if (error instanceof ApplicationFailure) return error;
   if (!(error instanceof Error)) return new Error(`${what}: AWS failed for an unknown reason.`);
   const { name } = error;
@@ -55,33 +74,29 @@ export function describeAwsError(error: unknown, what: string): Error {
     );
   }
   if (THROTTLED.has(name)) return new Error(`${what}: AWS throttles the worker (${name}).`);
+  if (BUSY.has(name)) {
+    return new Error(`${what} is in no state for this now (${name}): it may be rebooting, or being changed.`);
+  }
   if (name === 'ExpiredTokenException' || name === 'ExpiredToken') {
     return new Error(`${what}: the worker's AWS credentials have expired. Renew them.`);
   }
   if (status !== undefined && status >= 500)
     return new Error(`${what}: AWS failed with ${status} (${name}).`);
-  return describePermanent(error, what);
+  return describePermanent(error, what, advice);
 }
 
-function describePermanent(error: Error, what: string): Error {
+function describePermanent(error: Error, what: string, advice: AwsAdvice): Error {
   const { name } = error;
-  if (name === 'ResourceNotFoundException') {
-    return invalid(`${what} was not found. Check its id and region, and that it has a value.`, {
-      reason: 'notFound',
-    });
-  }
+  if (MISSING.has(name)) return invalid(`${what} was not found. ${advice.missing}`, { reason: 'notFound' });
   if (name === 'InvalidRequestException' && /delet/i.test(error.message)) {
     return invalid(`${what} is marked for deletion. To bring it back: aws secretsmanager restore-secret.`, {
       reason: 'deleted',
     });
   }
   if (DENIED.has(name)) {
-    return invalid(
-      `${what}: the worker's AWS identity may not do this (${name}). Extend its policy or the key's.`,
-      {
-        reason: 'denied',
-      },
-    );
+    return invalid(`${what}: the worker's AWS identity may not do this (${name}). ${advice.denied}`, {
+      reason: 'denied',
+    });
   }
   if (CREDENTIALS.has(name)) {
     return invalid(

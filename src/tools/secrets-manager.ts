@@ -8,6 +8,7 @@ import {
   UpdateSecretVersionStageCommand,
 } from '@aws-sdk/client-secrets-manager';
 import { drift, invalid } from '../platform/failures.js';
+import { type AwsOptions, clientsByRegion } from './aws-clients.js';
 import { describeAwsError, isAwsError } from './aws-errors.js';
 import { membersOf } from './secret-texts.js';
 
@@ -55,24 +56,21 @@ export interface SecretStore {
   readKey(id: string, key: string | undefined, region?: string): Promise<string>;
 }
 
-export interface SecretsManagerOptions {
-  /** Default: `AWS_ENDPOINT_URL_SECRETS_MANAGER`, `AWS_ENDPOINT_URL`, else AWS. */
-  endpoint?: string;
-}
+/** What to check when a secret is not there, and whose policy to extend. */
+const ADVICE = {
+  missing: 'Check its id and region, and that it has a value.',
+  denied: "Extend its policy or the key's.",
+};
 
-const CONNECT_TIMEOUT_MS = 3000;
-const REQUEST_TIMEOUT_MS = 6000;
-
-export function createSecretStore(options: SecretsManagerOptions = {}): SecretStore {
+export function createSecretStore(options: AwsOptions = {}): SecretStore {
   return new SecretsManagerStore(options);
 }
 
 class SecretsManagerStore implements SecretStore {
-  readonly #options: SecretsManagerOptions;
-  readonly #clients = new Map<string | undefined, SecretsManagerClient>();
+  readonly #clientOf: (region: string | undefined) => SecretsManagerClient;
 
-  constructor(options: SecretsManagerOptions) {
-    this.#options = options;
+  constructor(options: AwsOptions) {
+    this.#clientOf = clientsByRegion((config) => new SecretsManagerClient(config), options);
   }
 
   async describe(place: SecretPlace): Promise<SecretState> {
@@ -190,20 +188,8 @@ class SecretsManagerStore implements SecretStore {
     try {
       return await send(this.#clientOf(place.region));
     } catch (error) {
-      throw describeAwsError(error, `Secret ${place.id}`);
+      throw describeAwsError(error, `Secret ${place.id}`, ADVICE);
     }
-  }
-
-  #clientOf(region: string | undefined): SecretsManagerClient {
-    const known = this.#clients.get(region);
-    if (known) return known;
-    const client = new SecretsManagerClient({
-      ...(region ? { region } : {}),
-      ...(this.#options.endpoint ? { endpoint: this.#options.endpoint } : {}),
-      requestHandler: { connectionTimeout: CONNECT_TIMEOUT_MS, requestTimeout: REQUEST_TIMEOUT_MS },
-    });
-    this.#clients.set(region, client);
-    return client;
   }
 }
 

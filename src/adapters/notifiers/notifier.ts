@@ -7,9 +7,17 @@ export interface Notification {
   moment: NotifyMoment;
   title: string;
   lines: string[];
+  /** What delivering an earlier notice of this rollout gave. */
+  thread?: string;
+}
+
+export interface Delivery {
+  /** Where later notices of this rollout belong, for receivers that have threads. */
+  thread?: string;
 }
 
 export interface Notifier<Config> {
   kind: string;
-  notify(config: Config, notification: Notification, signal: AbortSignal): Promise<void>;
+  /** @throws ApplicationFailure `Invalid` when repeating does not help; any other error when it may */
+  notify(config: Config, notification: Notification, signal: AbortSignal): Promise<Delivery>;
 }

@@ -2,6 +2,12 @@
 import type { ZodType } from 'zod';
 import type { Subject } from '../../contract/activities.js';
 import type { Expectation, Json } from '../../plan/resolved.js';
+import { type CloudWatchProbeDeps, createCloudWatchProbe } from './cloudwatch/index.js';
+import { schema as cloudwatchSchema } from './cloudwatch/schema.js';
+import { type CloudWatchAlarmsProbeDeps, createCloudWatchAlarmsProbe } from './cloudwatchAlarms/index.js';
+import { schema as cloudwatchAlarmsSchema } from './cloudwatchAlarms/schema.js';
+import { createCommandProbe } from './command/index.js';
+import { schema as commandSchema } from './command/schema.js';
 import { createHttpProbe, type HttpProbeDeps } from './http/index.js';
 import { schema as httpSchema } from './http/schema.js';
 import { createLoadTestProbe, type LoadTestProbeDeps } from './loadTest/index.js';
@@ -13,12 +19,22 @@ import { schema as poolMetricsSchema } from './poolMetrics/schema.js';
 import { createPostgresProbe } from './postgres/index.js';
 import { schema as postgresSchema } from './postgres/schema.js';
 import type { Probe, Sample } from './probe.js';
+import { createPrometheusProbe } from './prometheus/index.js';
+import { schema as prometheusSchema } from './prometheus/schema.js';
+import { createRdsParameterProbe, type RdsParameterProbeDeps } from './rdsParameter/index.js';
+import { schema as rdsParameterSchema } from './rdsParameter/schema.js';
 import { createSecretVersionProbe, type SecretVersionProbeDeps } from './secretVersion/index.js';
 import { schema as secretVersionSchema } from './secretVersion/schema.js';
 import { createVersionProbe } from './version/index.js';
 import { schema as versionSchema } from './version/schema.js';
 
-export type ProbeDeps = HttpProbeDeps & LogsProbeDeps & LoadTestProbeDeps & SecretVersionProbeDeps;
+export type ProbeDeps = HttpProbeDeps &
+  LogsProbeDeps &
+  LoadTestProbeDeps &
+  SecretVersionProbeDeps &
+  RdsParameterProbeDeps &
+  CloudWatchProbeDeps &
+  CloudWatchAlarmsProbeDeps;
 
 export interface CheckedRequest {
   /** References resolved. */
@@ -43,11 +59,16 @@ export type Probes = ReadonlyMap<string, CheckedProbe>;
 
 export function createProbes(deps: ProbeDeps): Probes {
   const probes: CheckedProbe[] = [
+    checked(cloudwatchSchema, createCloudWatchProbe(deps)),
+    checked(cloudwatchAlarmsSchema, createCloudWatchAlarmsProbe(deps)),
+    checked(commandSchema, createCommandProbe(deps)),
     checked(httpSchema, createHttpProbe(deps)),
     checked(loadTestSchema, createLoadTestProbe(deps)),
     checked(logsSchema, createLogsProbe(deps)),
     checked(poolMetricsSchema, createPoolMetricsProbe()),
     checked(postgresSchema, createPostgresProbe()),
+    checked(prometheusSchema, createPrometheusProbe()),
+    checked(rdsParameterSchema, createRdsParameterProbe(deps)),
     checked(secretVersionSchema, createSecretVersionProbe(deps)),
     checked(versionSchema, createVersionProbe()),
   ];

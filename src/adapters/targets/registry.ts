@@ -1,10 +1,11 @@
 /** Every kind of deploy target that this version has: one folder, one line. */
 import type { ZodType } from 'zod';
+import type { Release } from '../../contract/activities.js';
 import type { Json } from '../../plan/resolved.js';
 import { invalid } from '../../platform/failures.js';
 import { type CommandTargetDeps, createCommandTarget } from './command/index.js';
 import { schema as commandSchema } from './command/schema.js';
-import type { Target, TargetCall } from './target.js';
+import type { LogOf, Target, TargetCall } from './target.js';
 
 /** A target whose configuration has been checked, with the call that it is for. */
 export type BoundTarget = {
@@ -13,7 +14,11 @@ export type BoundTarget = {
   [Verb in 'promote' | 'restore' | 'retire' | 'restart']: (
     release: Parameters<Target<unknown>[Verb]>[1],
   ) => Promise<void>;
-} & { staged: boolean; effect: Target<unknown>['effect'] };
+} & {
+  staged: boolean;
+  effect: Target<unknown>['effect'];
+  logs: (release: Release, which: LogOf) => Promise<string | undefined>;
+};
 
 export interface CheckedTarget {
   kind: string;
@@ -48,6 +53,7 @@ export function checked<Config>(schema: ZodType<Config>, target: Target<Config>)
         restore: (release) => target.restore(call, release),
         retire: (release) => target.retire(call, release),
         restart: (release) => target.restart(call, release),
+        logs: async (release, which) => target.logs?.(call, release, which),
       };
     },
   };

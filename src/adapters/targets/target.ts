@@ -15,6 +15,12 @@ export interface TargetStatus {
   candidate: Release | null;
 }
 
+/** Of a log the newest bytes are told, from the beginning of a line on. */
+export const LONGEST_LOG_BYTES = 1024 * 1024;
+
+/** The process that runs now, or the one before it. */
+export type LogOf = 'current' | 'previous';
+
 export interface Target<Config> {
   kind: string;
   /** Can it hold a release beside the live one? Decides whether `beforePromotion` is allowed. Pure. */
@@ -31,4 +37,6 @@ export interface Target<Config> {
   retire(call: TargetCall<Config>, release: Release): Promise<void>;
   /** Starts `release` again with its configuration read anew, without a gap in service. */
   restart(call: TargetCall<Config>, release: Release): Promise<void>;
+  /** The log of `release`; undefined where the target has none to tell. */
+  logs?(call: TargetCall<Config>, release: Release, which: LogOf): Promise<string | undefined>;
 }

@@ -1,17 +1,14 @@
 /** Lines of a log that match a pattern: of a file, or of what a command prints. */
 import { resolve } from 'node:path';
-import { ChildStartError, type runChild } from '../../../platform/children.js';
 import type { NoSample } from '../endpoint.js';
 import type { Probe, Sample, SampleRequest } from '../probe.js';
+import { type ProgramDeps, runProgram } from '../program.js';
 import { FileCounters } from './file-counter.js';
 import { LineCounter, type LogCount } from './line-counter.js';
 import { rateRatio } from './rate.js';
 import type { Config } from './schema.js';
 
-export interface LogsProbeDeps {
-  runChild: typeof runChild;
-  /** The worker's capability `command`: a program that a plan names runs with the worker's rights. */
-  commandsEnabled: boolean;
+export interface LogsProbeDeps extends ProgramDeps {
   now: () => number;
 }
 
@@ -68,38 +65,13 @@ async function countLines(
 
 async function countOutput(
   { subject, timeoutMs, signal }: SampleRequest<Config>,
-  [file = '', ...args]: string[],
+  argv: string[],
   counter: LineCounter,
   deps: LogsProbeDeps,
 ): Promise<LogCount | NoSample> {
-  if (!deps.commandsEnabled) {
-    const message = 'commands are off on this worker; start it with: headgate worker --enable command';
-    return { kind: 'error', message };
-  }
-  try {
-    const result = await deps.runChild({
-      file,
-      args,
-      cwd: subject.context.directory,
-      env: {
-        HEADGATE_ROLLOUT_ID: subject.context.runId,
-        HEADGATE_STAGE: subject.stage,
-        HEADGATE_VERSION: subject.context.version,
-        HEADGATE_RELEASE: subject.release?.id ?? '',
-      },
-      signal,
-      timeoutMs,
-      onLine: (line, stream) => stream === 'stdout' && counter.take(line),
-    });
-    if (result.timedOut) return { kind: 'error', message: `"${file}" was not done after ${timeoutMs} ms` };
-    if (result.exitCode === 0) return counter.result();
-    const end = result.exitCode === null ? `by ${result.signal}` : `with ${result.exitCode}`;
-    return { kind: 'error', message: `"${file}" ended ${end}: ${result.stderr.trim().slice(-300)}` };
-  } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof ChildStartError) return { kind: 'error', message: error.message };
-    throw error;
-  }
+  const onLine = (line: string) => counter.take(line);
+  const ended = await runProgram({ argv, subject, timeoutMs, signal, onLine }, deps);
+  return ended.kind === 'done' ? counter.result() : ended;
 }
 
 function startOf({ subject }: SampleRequest<Config>): number | undefined {

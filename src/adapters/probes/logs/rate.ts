@@ -5,6 +5,8 @@ import type { LogCount } from './line-counter.js';
 const MINUTE_MS = 60_000;
 const HOUR_MINUTES = 60;
 const NOW_MINUTES = 5;
+/** A log that reaches back less far says nothing of before. */
+const SHORTEST_REACH_MINUTES = 0.5;
 /** One line in the hour before: below that nothing can be compared, and a single new line would be infinitely more. */
 const LOWEST_BEFORE = 1 / HOUR_MINUTES;
 
@@ -19,7 +21,9 @@ export function rateRatio(count: LogCount, startedAtMs: number | undefined, nowM
   if (count.oldest === undefined)
     return unknown('its lines carry no time, so before and after look the same');
   const reachMinutes = (startedAtMs - Date.parse(count.oldest)) / MINUTE_MS;
-  if (reachMinutes < 1) return unknown(`it begins at ${count.oldest}, less than a minute before the change`);
+  if (reachMinutes < SHORTEST_REACH_MINUTES) {
+    return unknown(`it begins at ${count.oldest}, less than half a minute before the change`);
+  }
   const before = Math.max(count.before / Math.min(reachMinutes, HOUR_MINUTES), LOWEST_BEFORE);
   const fromMs = Math.max(startedAtMs, nowMs - NOW_MINUTES * MINUTE_MS);
   const minutes = Math.max((nowMs - fromMs) / MINUTE_MS, 1);

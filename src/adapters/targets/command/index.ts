@@ -6,7 +6,7 @@ import { z } from 'zod';
 import type { Release } from '../../../contract/activities.js';
 import { ChildStartError, type runChild } from '../../../platform/children.js';
 import { invalid, notPermitted } from '../../../platform/failures.js';
-import type { Target, TargetCall, TargetStatus } from '../target.js';
+import { LONGEST_LOG_BYTES, type Target, type TargetCall, type TargetStatus } from '../target.js';
 import type { Config } from './schema.js';
 
 export interface CommandTargetDeps {
@@ -40,6 +40,10 @@ export function createCommandTarget(deps: CommandTargetDeps): Target<Config> {
       if (call.config.retire) await run(call, 'retire', release);
     },
     restart: async (call, release) => void (await run(call, 'restart', release)),
+    async logs(call, release, which) {
+      const verb = which === 'current' ? 'logs' : 'previousLogs';
+      return call.config[verb] ? wholeLines(await run(call, verb, release)) : undefined;
+    },
   };
 }
 
@@ -62,6 +66,12 @@ function readOutput<T>(verb: Verb, stdout: string, schema: z.ZodType<T>): T {
   throw invalid(
     `The command target's ${verb} printed something else than ${expected}: ${faults.join('; ')}.`,
   );
+}
+
+/** A line that was cut could hold half of a secret, which nobody would recognise. */
+function wholeLines(log: string): string {
+  const isCut = Buffer.byteLength(log) >= LONGEST_LOG_BYTES;
+  return isCut ? log.replace(/^[^\n]*\n?/, '') : log;
 }
 
 /** @returns stdout @throws Error that may be repeated when it exits other than 0 */
@@ -90,6 +100,7 @@ async function runCommand(
         HEADGATE_RELEASE: release?.id ?? '',
       },
       signal: call.signal,
+      outputLimitBytes: LONGEST_LOG_BYTES,
     });
     if (exitCode === 0) return stdout;
     const end = exitCode === null ? `by ${signal}` : `with ${exitCode}`;

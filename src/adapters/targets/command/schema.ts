@@ -9,7 +9,10 @@ export const schema = z
     restore: argv('Moves live traffic back to the release in HEADGATE_RELEASE.').optional(),
     retire: argv('Stops the release in HEADGATE_RELEASE.').optional(),
     restart: argv('Starts the release in HEADGATE_RELEASE again, its configuration read anew.').optional(),
-    logs: argv('Prints the log of the live release, for logs probes without a source.').optional(),
+    logs: argv(
+      'Prints the log of the release in HEADGATE_RELEASE: for logs probes without a source, and for diagnostics.',
+    ).optional(),
+    previousLogs: argv('Prints the log of the process before the one that runs now.').optional(),
   })
   .describe('Your own programs. With prepare and restore the target is staged, else it is opaque.');
 
