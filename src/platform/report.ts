@@ -1,5 +1,13 @@
 /** The report of a rollout in Markdown: what was done, what was measured, what was taken back. Pure. */
-import type { Approval, Compensation, Measurement, Progress, StepProgress } from '../contract/progress.js';
+import type {
+  Approval,
+  Compensation,
+  Diagnostics,
+  Measurement,
+  Progress,
+  StepProgress,
+} from '../contract/progress.js';
+import { timelineOf } from './report-timeline.js';
 
 const MARKS: Record<Measurement['outcome'], string> = {
   pass: '✅',
@@ -12,23 +20,28 @@ export function renderReportMarkdown(progress: Progress): string {
   return `${[
     ...headline(progress),
     ...stopLines(progress),
+    ...timelineTable(progress),
+    ...changedTable(progress),
+    ...restorationTable(progress),
     ...stepTable(progress),
+    ...checklistLines(progress),
     ...measurementLines(progress),
     ...approvalLines(progress.approvals),
     ...compensationLines(progress.compensations),
-    ...restorationLines(progress),
-    ...listLines('Left as it is', progress.left),
+    ...diagnosticsLines(progress.diagnostics ?? []),
+    ...listLines('Kept, and left as it is', progress.left),
     ...listLines('Warnings', progress.warnings),
   ].join('\n')}\n`;
 }
 
 function headline(progress: Progress): string[] {
-  const { application, version, runId, outcome, phase, startedBy, startedAt, closedAt } = progress;
+  const { application, version, runId, outcome, phase, startedBy, startedAt, closedAt, undoes } = progress;
   const overrides = Object.entries(progress.overrides).map(([name, value]) => `${name}=${value}`);
   return [
     `# ${application} ${version}: ${outcome ?? `not closed (${phase})`}`,
     '',
     `- rollout: \`${application}/${runId}\``,
+    ...(undoes ? [`- takes back: \`${undoes}\``] : []),
     `- started by: ${startedBy} (unverified), ${startedAt}`,
     `- ${closedAt ? `closed: ${closedAt}, after ${formatSpan(startedAt, closedAt)}` : `deadline: ${progress.deadlineAt}`}`,
     `- plan: sha256 \`${progress.planDigest}\``,
@@ -42,7 +55,28 @@ function stopLines({ stop }: Progress): string[] {
   if (!stop) return [];
   const by = stop.by ? `, by ${stop.by}` : '';
   const step = stop.step ? ` at ${stop.step}` : '';
-  return ['## Why it turned round', '', `**${stop.kind}**${step}${by}, ${stop.at}: ${stop.message}`, ''];
+  return [
+    '## Why it turned round',
+    '',
+    `**${stop.kind}**${step}${by}, ${stop.at}: ${stop.message}`,
+    '',
+    ...(stop.advice ? [...stop.advice.map((line) => `- advice: ${line}`), ''] : []),
+  ];
+}
+
+function timelineTable(progress: Progress): string[] {
+  const rows = timelineOf(progress).map(
+    ({ at, what }) => `| ${at} | ${formatSpan(progress.startedAt, at)} | ${cell(what)} |`,
+  );
+  return ['## Timeline', '', '| when | after | what |', '|---|---|---|', ...rows, ''];
+}
+
+function changedTable({ changed = [] }: Progress): string[] {
+  if (changed.length === 0) return [];
+  const rows = changed.map(
+    ({ what, before, after }) => `| ${cell(what)} | ${cell(before)} | ${cell(after)} |`,
+  );
+  return ['## Before and after', '', '| in force | before | after |', '|---|---|---|', ...rows, ''];
 }
 
 function stepTable({ steps }: Progress): string[] {
@@ -60,20 +94,24 @@ function stepTable({ steps }: Progress): string[] {
   ];
 }
 
+/** Each `check` is one: every tick with its measurement. */
+function checklistLines({ steps }: Progress): string[] {
+  return steps
+    .filter(({ kind, measurements }) => kind === 'check' && measurements?.length)
+    .flatMap((step) => [`## Checklist ${step.name}`, '', ...tickLines(step), '']);
+}
+
 function measurementLines({ steps }: Progress): string[] {
-  const measured = steps.filter((step): step is StepProgress & { measurements: Measurement[] } =>
-    Boolean(step.measurements?.length),
-  );
+  const measured = steps.filter(({ kind, measurements }) => kind !== 'check' && measurements?.length);
   if (measured.length === 0) return [];
-  const blocks = measured.flatMap(({ name, measurements }) => [
-    `### ${name}`,
-    '',
-    ...measurements.map(
-      ({ probe, outcome, message, at }) => `- ${MARKS[outcome]} **${probe}**: ${message} (${at})`,
-    ),
-    '',
-  ]);
+  const blocks = measured.flatMap((step) => [`### ${step.name}`, '', ...tickLines(step), '']);
   return ['## Measurements', '', ...blocks];
+}
+
+function tickLines({ measurements = [] }: StepProgress): string[] {
+  return measurements.map(
+    ({ probe, outcome, message, at }) => `- ${MARKS[outcome]} **${probe}**: ${message} (${at})`,
+  );
 }
 
 function approvalLines(approvals: Approval[]): string[] {
@@ -87,8 +125,8 @@ function approvalLines(approvals: Approval[]): string[] {
 
 function compensationLines(compensations: Compensation[]): string[] {
   if (compensations.length === 0) return [];
-  const lines = compensations.flatMap(({ step, status, description, ...left }) => [
-    `- ${step} (${status}): ${description}`,
+  const lines = compensations.flatMap(({ step, status, description, at, ...left }) => [
+    `- ${step} (${status}${at ? `, ${at}` : ''}): ${description}`,
     ...(status === 'failed'
       ? [
           `  - ${left.item ?? step}: found ${left.found ?? 'unknown'}, expected ${left.expected ?? 'as before'}${left.error ? ` (${left.error})` : ''}`,
@@ -99,13 +137,24 @@ function compensationLines(compensations: Compensation[]): string[] {
   return ['## Compensations', '', ...lines, ''];
 }
 
-function restorationLines({ restoration }: Progress): string[] {
+function restorationTable({ restoration }: Progress): string[] {
   if (!restoration || restoration.checks.length === 0) return [];
   const rows = restoration.checks.map(
     ({ what, expected, found, ok }) =>
       `| ${ok ? '✅' : '❌'} | ${cell(what)} | ${cell(expected)} | ${cell(found)} |`,
   );
   return ['## Restored, as measured', '', '| | what | expected | found |', '|---|---|---|---|', ...rows, ''];
+}
+
+/** What was secured of a failed release, for whoever looks into it. */
+function diagnosticsLines(diagnostics: Diagnostics[]): string[] {
+  if (diagnostics.length === 0) return [];
+  const lines = diagnostics.flatMap(({ stage, release, folder, manifestSha256, files, missing }) => [
+    `- ${release} (${stage}): \`${folder}\`, its \`manifest.json\` has sha256 \`${manifestSha256}\``,
+    ...files.map((name) => `  - \`${name}\``),
+    ...missing.map((line) => `  - missing: ${line}`),
+  ]);
+  return ['## Diagnostics', '', ...lines, ''];
 }
 
 function listLines(title: string, lines: string[]): string[] {

@@ -41,6 +41,15 @@ it.each([
   expect(await digestPath(plan, 'infra')).not.toBe(before);
 });
 
+it('a folder is the same after terraform has worked in it', async () => {
+  const before = await digestPath(plan, 'infra');
+  await mkdir(join(plan, 'infra/.terraform'));
+  await writeFile(join(plan, 'infra/.terraform/modules.json'), '{}');
+  for (const name of ['terraform.tfstate', 'terraform.tfstate.backup', '.terraform.tfstate.lock.info'])
+    await writeFile(join(plan, 'infra', name), '{}');
+  expect(await digestPath(plan, 'infra')).toBe(before);
+});
+
 it('missing: says which', async () => {
   const failure = digestPath(plan, 'nope.js');
   await expect(failure).rejects.toMatchObject({ reason: 'missing', message: 'nope.js does not exist.' });
