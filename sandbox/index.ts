@@ -40,9 +40,11 @@ export async function startSandbox({ log, signal, owned, anyPorts }: StartOption
   if (running) throw new Error(`The sandbox is ${running.phase} just now; ask "headgate sandbox status".`);
   const base = anyPorts ? await findFreeBase(portBase) : portBase;
   await requireFreePorts(base);
-  const [temporal, moto] = await Promise.all([
+  const [temporal, moto, terraform, metrics] = await Promise.all([
     resolveTool('temporal', { log, signal }),
     ensureMoto({ log, signal }),
+    resolveTool('terraform', { log, signal }),
+    resolveTool('victoria-metrics', { log, signal }),
     // Fetched now, while somebody watches, and not in the middle of a rollout.
     resolveTool('k6', { log, signal }),
   ]);
@@ -59,6 +61,8 @@ export async function startSandbox({ log, signal, owned, anyPorts }: StartOption
         HEADGATE_PORT_BASE: String(base),
         HEADGATE_TOOL_TEMPORAL: temporal.path,
         HEADGATE_TOOL_MOTO: moto,
+        HEADGATE_TOOL_TERRAFORM: terraform.path,
+        HEADGATE_TOOL_VICTORIA_METRICS: metrics.path,
         HEADGATE_SANDBOX_ID: id,
         ...(owned ? { HEADGATE_SANDBOX_OWNER: String(process.pid) } : {}),
       }),

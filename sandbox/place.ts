@@ -28,6 +28,11 @@ export interface SandboxPlaces {
   logs: string;
   data: string;
   awsRequests: string;
+  /** State of the story's infrastructure. */
+  terraform: string;
+  /** Remote and checkout of the application. */
+  repository: string;
+  stagingEnv: string;
 }
 
 export function placesOf(home: string): SandboxPlaces {
@@ -39,5 +44,8 @@ export function placesOf(home: string): SandboxPlaces {
     logs: join(folder, 'logs'),
     data: join(folder, 'data'),
     awsRequests: join(folder, 'logs', 'aws-requests.ndjson'),
+    terraform: join(folder, 'terraform'),
+    repository: join(folder, 'repository'),
+    stagingEnv: join(folder, 'staging', '.env'),
   };
 }

@@ -9,26 +9,29 @@ export interface SandboxPorts {
   temporal: number;
   temporalUi: number;
   aws: number;
+  rds: number;
   postgresStaging: number;
   postgresProduction: number;
   staging: number;
   production: number;
   sink: number;
   control: number;
+  metrics: number;
 }
 
-/** +3 is kept for an RDS front. */
 export function portsFrom(base: number): SandboxPorts {
   return {
     temporal: base,
     temporalUi: base + 1,
     aws: base + 2,
+    rds: base + 3,
     postgresStaging: base + 4,
     postgresProduction: base + 5,
     staging: base + 6,
     production: base + 7,
     sink: base + 8,
     control: base + 9,
+    metrics: base + 10,
   };
 }
 
@@ -38,7 +41,7 @@ export async function requireFreePorts(base: number): Promise<void> {
   if (taken.length === 0) return;
   const lines = await Promise.all(taken.map(async (port) => `${port} (${await describeHolder(port)})`));
   throw new Error(
-    `The sandbox needs the ports ${base} to ${base + 9} on ${LOOPBACK}; in use: ${lines.join(', ')}. Stop what uses them, or set HEADGATE_PORT_BASE to a number from which ten ports are free.`,
+    `The sandbox needs the ports ${base} to ${base + 10} on ${LOOPBACK}; in use: ${lines.join(', ')}. Stop what uses them, or set HEADGATE_PORT_BASE to a number from which eleven ports are free.`,
   );
 }
 
@@ -47,7 +50,7 @@ export async function findFreeBase(base: number): Promise<number> {
   for (let candidate = base; candidate <= 60_000; candidate += 20) {
     if ((await takenPorts(candidate)).length === 0) return candidate;
   }
-  throw new Error(`No ten free ports in a row from ${base} on; set HEADGATE_PORT_BASE.`);
+  throw new Error(`No eleven free ports in a row from ${base} on; set HEADGATE_PORT_BASE.`);
 }
 
 async function takenPorts(base: number): Promise<number[]> {

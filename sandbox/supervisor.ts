@@ -8,14 +8,17 @@ import { chmod, mkdir, mkdtemp, readdir, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { loadSettings } from '../src/platform/settings.js';
-import type { RunningProcess } from './part.js';
+import { applyFirstInfrastructure, publishFigures, startDatabases } from './databases.js';
+import { addressesOf, applicationEnvironment, environmentOf, type SandboxKeys } from './environment.js';
+import { Inventory } from './inventory.js';
 import { startAws } from './parts/aws.js';
-import { type PartContext, STAGES, type StageName } from './parts/context.js';
+import type { PartContext, StageName } from './parts/context.js';
 import { startControl } from './parts/control.js';
-import { databaseUrl, startPostgres } from './parts/postgres.js';
-import { findPostgresBinaries, findPostgresUser } from './parts/postgres-binaries.js';
+import { writeEnvFile } from './parts/env-file.js';
+import { startMetrics } from './parts/metrics.js';
 import { type Fault, ReleaseError, Releases } from './parts/releases.js';
-import { createSecrets, secretIdOf } from './parts/secrets.js';
+import { makeRepository } from './parts/repository.js';
+import { createSecret } from './parts/secrets.js';
 import { startSink } from './parts/sink.js';
 import { Switch } from './parts/switch.js';
 import { startTemporal } from './parts/temporal.js';
@@ -39,24 +42,21 @@ const FAULT_STAGE: Record<Fault, StageName> = {
   flap: 'production',
 };
 
-interface Part {
-  name: string;
-  stop(): Promise<void>;
-}
-
 class Supervisor {
   readonly #settings = loadSettings();
   readonly #ports = portsFrom(this.#settings.portBase);
   readonly #places = placesOf(this.#settings.home);
   readonly #state: SandboxState;
-  readonly #passwords = { staging: secretText(), production: secretText() };
-  readonly #adminToken = secretText();
-  readonly #webhookSecret = secretText();
-  readonly #aws = {
-    endpoint: `http://${LOOPBACK}:${this.#ports.aws}`,
-    region: 'us-east-1',
-    accessKeyId: 'sandbox',
-    secretAccessKey: secretText(),
+  readonly #keys: SandboxKeys = {
+    passwords: { staging: secretText(), production: secretText() },
+    adminToken: secretText(),
+    webhookSecret: secretText(),
+    aws: {
+      endpoint: `http://${LOOPBACK}:${this.#ports.aws}`,
+      region: 'us-east-1',
+      accessKeyId: 'sandbox',
+      secretAccessKey: secretText(),
+    },
   };
   readonly #context: PartContext = {
     places: this.#places,
@@ -65,8 +65,7 @@ class Supervisor {
     log: (line) => process.stdout.write(`${new Date().toISOString()} ${line}\n`),
     onDeath: (message) => this.#onDeath(message),
   };
-  /** In the order in which they were started; stopped in reverse. */
-  readonly #parts: Part[] = [];
+  readonly #inventory: Inventory;
   #fault: Fault | undefined;
   #stopping: Promise<void> | undefined;
   #scratch = '';
@@ -78,10 +77,14 @@ class Supervisor {
       supervisorPid: process.pid,
       portBase: this.#settings.portBase,
       startedAt: new Date().toISOString(),
-      addresses: this.#addresses(),
+      addresses: addressesOf(this.#ports),
       parts: [],
-      env: this.#environment(),
+      env: environmentOf({ ...this.#settings, ports: this.#ports, places: this.#places, keys: this.#keys }),
     };
+    this.#inventory = new Inventory(this.#state, {
+      publish: () => this.#publish(),
+      log: this.#context.log,
+    });
   }
 
   async run(): Promise<void> {
@@ -110,25 +113,47 @@ class Supervisor {
     await mkdir(this.#places.logs, { recursive: true, mode: 0o700 });
     await this.#forgetEarlierWorld();
     this.#scratch = await makeScratch();
-    await Promise.all([
-      this.#startProcess('temporal', () => startTemporal(this.#context, required('HEADGATE_TOOL_TEMPORAL'))),
-      this.#startAws(),
-      this.#startDatabases(),
-      this.#startPart('sink', () => startSink(this.#ports.sink)),
+    const inventory = this.#inventory;
+    const deps = { context: this.#context, inventory, keys: this.#keys, scratch: this.#scratch };
+    const [aws, databases] = await Promise.all([
+      inventory.start(
+        'aws',
+        () => startAws(this.#context, required('HEADGATE_TOOL_MOTO')),
+        ({ process: { pid, log, readyMs } }) => ({ pid, log, readyMs }),
+      ),
+      startDatabases(deps),
+      inventory.startProcess('temporal', () =>
+        startTemporal(this.#context, required('HEADGATE_TOOL_TEMPORAL')),
+      ),
+      inventory.start('sink', () => startSink(this.#ports.sink)),
+      inventory.startProcess('metrics', () =>
+        startMetrics(this.#context, {
+          program: required('HEADGATE_TOOL_VICTORIA_METRICS'),
+          scratch: this.#scratch,
+        }),
+      ),
+      makeRepository(this.#places.repository),
+      writeEnvFile(this.#places.stagingEnv),
     ]);
-    await createSecrets(this.#aws);
-    const [staging, production] = await Promise.all(STAGES.map((stage) => this.#startReleases(stage)));
-    if (!staging || !production) throw new Error('no releases');
+    await createSecret(this.#keys.aws);
+    const [staging, production] = await Promise.all([
+      this.#startReleases('staging'),
+      this.#startReleases('production'),
+      publishFigures(deps, aws, databases),
+      applyFirstInfrastructure(deps, required('HEADGATE_TOOL_TERRAFORM')),
+    ]);
     const releases = { staging, production };
-    await this.#startPart('traffic', async () => startTraffic(this.#state.addresses.production ?? ''));
-    await this.#startPart('control', () =>
+    const address = this.#state.addresses.production ?? '';
+    await inventory.start('traffic', async () => startTraffic(address));
+    await inventory.start('control', () =>
       startControl(this.#ports.control, { releases, setFault: (name) => this.#setFault(name, production) }),
     );
   }
 
   /** Secrets and databases are new: a rollout of before could not go on, and its locks would refuse the next one. */
   async #forgetEarlierWorld(): Promise<void> {
-    const { folder, logs } = this.#places;
+    const { folder, logs, terraform } = this.#places;
+    await rm(terraform, { recursive: true, force: true });
     for (const name of await readdir(logs)) {
       if (name !== 'supervisor.log') await rm(join(logs, name), { force: true });
     }
@@ -137,43 +162,19 @@ class Supervisor {
     }
   }
 
-  async #startAws(): Promise<void> {
-    await this.#startPart('aws', async () => {
-      const aws = await startAws(this.#context, required('HEADGATE_TOOL_MOTO'));
-      this.#note('aws', aws.process);
-      return aws;
-    });
-  }
-
-  async #startDatabases(): Promise<void> {
-    const user = await findPostgresUser();
-    const binaries = await findPostgresBinaries(this.#scratch, user);
-    const ports = { staging: this.#ports.postgresStaging, production: this.#ports.postgresProduction };
-    await Promise.all(
-      STAGES.map((stage) =>
-        this.#startProcess(`postgres-${stage}`, () =>
-          startPostgres(this.#context, {
-            stage,
-            port: ports[stage],
-            scratch: this.#scratch,
-            binaries,
-            user,
-            password: this.#passwords[stage],
-          }),
-        ),
-      ),
-    );
-  }
-
   async #startReleases(stage: StageName): Promise<Releases> {
     const gate = new Switch();
     await gate.start(this.#ports[stage]);
-    this.#parts.push({ name: `switch-${stage}`, stop: () => gate.stop() });
+    this.#inventory.keep(`switch-${stage}`, gate);
     const releases = new Releases(this.#context, {
       stage,
       switch: gate,
       address: this.#state.addresses[stage] ?? '',
-      env: this.#applicationEnvironment(stage),
+      env: applicationEnvironment(stage, {
+        ports: this.#ports,
+        places: this.#places,
+        keys: this.#keys,
+      }),
       takeFault: () => {
         const fault = this.#fault;
         if (fault === undefined || FAULT_STAGE[fault] !== stage) return undefined;
@@ -181,7 +182,7 @@ class Supervisor {
         return fault;
       },
     });
-    this.#parts.push({ name: `releases-${stage}`, stop: () => releases.stop() });
+    this.#inventory.keep(`releases-${stage}`, releases);
     const startedAt = performance.now();
     await releases.startBaseline(BASE_VERSION);
     const [pid] = releases.pids();
@@ -211,37 +212,10 @@ class Supervisor {
     this.#fault = fault;
   }
 
-  async #startProcess(name: string, start: () => Promise<RunningProcess>): Promise<void> {
-    await this.#startPart(name, async () => {
-      const running = await start();
-      this.#note(name, running);
-      return running;
-    });
-  }
-
-  #note(name: string, { pid, log, readyMs }: RunningProcess): void {
-    this.#state.parts.push({ name, status: 'up', pid, log, readyMs });
-  }
-
-  async #startPart(name: string, start: () => Promise<Omit<Part, 'name'>>): Promise<void> {
-    if (this.#stopping) return;
-    const part = await start();
-    this.#parts.push({ name, stop: () => part.stop() });
-    if (!this.#state.parts.some((known) => known.name === name)) {
-      this.#state.parts.push({ name, status: 'up' });
-    }
-    this.#context.log(`${name} is up`);
-    await this.#publish();
-  }
-
   async #stopAll(phase: 'stopping' | 'failed'): Promise<void> {
     this.#state.phase = phase;
     await this.#publish();
-    const stages = this.#parts.splice(0).reverse();
-    // Applications let go of their databases first.
-    for (const part of stages) {
-      await part.stop().catch((error: unknown) => this.#context.log(`${part.name}: ${String(error)}`));
-    }
+    await this.#inventory.stopAll();
     if (this.#scratch) await rm(this.#scratch, { recursive: true, force: true, maxRetries: 3 });
     await rm(this.#places.environment, { force: true });
     if (phase === 'stopping') await removeState(this.#settings.home);
@@ -268,66 +242,6 @@ class Supervisor {
   #publish(): Promise<void> {
     this.#publishing = this.#publishing.then(() => writeState(this.#settings.home, this.#state));
     return this.#publishing;
-  }
-
-  #addresses(): Record<string, string> {
-    const at = (port: number) => `http://${LOOPBACK}:${port}`;
-    const { temporal, temporalUi, aws, staging, production, sink, control } = this.#ports;
-    return {
-      temporal: `${LOOPBACK}:${temporal}`,
-      temporalUi: at(temporalUi),
-      aws: at(aws),
-      postgresStaging: `${LOOPBACK}:${this.#ports.postgresStaging}`,
-      postgresProduction: `${LOOPBACK}:${this.#ports.postgresProduction}`,
-      staging: at(staging),
-      production: at(production),
-      sink: at(sink),
-      control: at(control),
-    };
-  }
-
-  /** What a worker and a client need; `sandbox.env` holds it. */
-  #environment(): Record<string, string> {
-    const { postgresStaging, postgresProduction, temporal, sink } = this.#ports;
-    const databases = {
-      STAGING_DATABASE_URL: databaseUrl({ port: postgresStaging, password: this.#passwords.staging }),
-      PROD_DATABASE_URL: databaseUrl({ port: postgresProduction, password: this.#passwords.production }),
-    };
-    const references = {
-      ...databases,
-      ADMIN_TOKEN: this.#adminToken,
-      WEBHOOK_SECRET: this.#webhookSecret,
-      SINK_URL: `http://${LOOPBACK}:${sink}/notices`,
-      SANDBOX_LOGS: this.#places.logs,
-    };
-    return {
-      TEMPORAL_ADDRESS: `${LOOPBACK}:${temporal}`,
-      ...this.#awsEnvironment(),
-      ...references,
-      HEADGATE_ALLOWED_REFERENCES: Object.keys(references).join(','),
-      HEADGATE_HOME: this.#settings.home,
-      HEADGATE_PORT_BASE: String(this.#settings.portBase),
-    };
-  }
-
-  #awsEnvironment(): Record<string, string> {
-    return {
-      AWS_ENDPOINT_URL: this.#aws.endpoint,
-      AWS_REGION: this.#aws.region,
-      AWS_ACCESS_KEY_ID: this.#aws.accessKeyId,
-      AWS_SECRET_ACCESS_KEY: this.#aws.secretAccessKey,
-    };
-  }
-
-  #applicationEnvironment(stage: StageName): Record<string, string> {
-    const port = stage === 'staging' ? this.#ports.postgresStaging : this.#ports.postgresProduction;
-    return {
-      ...this.#awsEnvironment(),
-      DATABASE_URL: databaseUrl({ port, password: this.#passwords[stage] }),
-      ADMIN_TOKEN: this.#adminToken,
-      WEBHOOK_SECRET: this.#webhookSecret,
-      SECRET_ID: secretIdOf(stage),
-    };
   }
 }
 

@@ -21,10 +21,10 @@ try {
   const { resolveTool } = await import(join(root, 'dist/src/platform/tool-resolver.js'));
   const { ensureMoto } = await import(join(root, 'dist/sandbox/moto.js'));
   const log = (line) => console.error(line);
-  const tools = { HEADGATE_TOOL_TEMPORAL: '', HEADGATE_TOOL_K6: '', HEADGATE_TOOL_MOTO: '' };
-  tools.HEADGATE_TOOL_TEMPORAL = (await resolveTool('temporal', { log })).path;
-  tools.HEADGATE_TOOL_K6 = (await resolveTool('k6', { log })).path;
-  tools.HEADGATE_TOOL_MOTO = await ensureMoto({ log });
+  const tools = { HEADGATE_TOOL_MOTO: await ensureMoto({ log }) };
+  for (const name of ['temporal', 'k6', 'terraform', 'victoria-metrics']) {
+    tools[`HEADGATE_TOOL_${name.toUpperCase().replaceAll('-', '_')}`] = (await resolveTool(name, { log })).path;
+  }
   const vitest = spawnSync(
     process.execPath,
     [

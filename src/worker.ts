@@ -4,20 +4,27 @@
  * never waits for a slot behind monitors.
  */
 import { readFile, rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createBudgetActivities } from './activities/budget.js';
 import { systemClock } from './activities/clock.js';
+import { createConfigActivities } from './activities/config.js';
 import { createDeployActivities } from './activities/deploy.js';
+import { createDiagnosticsActivities } from './activities/diagnostics.js';
 import { createEvidenceActivities } from './activities/evidence.js';
-import { createExamineActivities } from './activities/examine.js';
+import { createExamineActivities, type ExaminedTool } from './activities/examine.js';
 import { createGateActivities } from './activities/gates.js';
+import { createGitActivities } from './activities/git.js';
+import { createInfraActivities } from './activities/infra.js';
 import { createLoadTestActivities } from './activities/load-test.js';
 import { createLockActivities } from './activities/lock.js';
 import { createMonitorActivities } from './activities/monitor.js';
 import { createNotifyActivities } from './activities/notify.js';
 import { createPlanFileActivities } from './activities/plan-files.js';
+import { createRebootActivities } from './activities/reboot.js';
 import { createReportActivities } from './activities/report.js';
+import { createRunActivities } from './activities/run.js';
 import { createSampler } from './activities/sampler.js';
 import { createSecretActivities } from './activities/secret.js';
 import { createWindowActivities } from './activities/window.js';
@@ -28,16 +35,30 @@ import type { HeadgateActivities } from './contract/activities.js';
 import { LONG_TASK_QUEUE, TASK_QUEUE } from './contract/messages.js';
 import { ArtifactStore } from './platform/artifacts.js';
 import { runChild } from './platform/children.js';
-import { connectTemporal, loadTemporalOptions, type TemporalConnection } from './platform/connection.js';
+import {
+  connectTemporal,
+  describeFailure,
+  loadTemporalOptions,
+  type TemporalConnection,
+} from './platform/connection.js';
 import { ErrorMappingInterceptor } from './platform/failures.js';
 import { createLogger } from './platform/logging.js';
+import { processFacts } from './platform/process-facts.js';
 import { Redactor } from './platform/redaction.js';
 import { References } from './platform/references.js';
 import { type Capability, loadSettings, type Settings } from './platform/settings.js';
-import { resolveTool } from './platform/tool-resolver.js';
+import { findOnPath, type ResolvedTool, resolveTool } from './platform/tool-resolver.js';
+import { createCloudWatch } from './tools/cloudwatch.js';
+import { dotenvTexts } from './tools/dotenv.js';
+import { createLocalFiles } from './tools/dotenv-files.js';
+import { createGit } from './tools/git.js';
 import { createK6, K6_EXIT } from './tools/k6.js';
+import { createRds } from './tools/rds.js';
 import { secretTexts } from './tools/secret-texts.js';
 import { createSecretStore } from './tools/secrets-manager.js';
+import { createSshFiles } from './tools/ssh-files.js';
+import { createTerraform } from './tools/terraform.js';
+import { findInfraTool } from './tools/terraform-program.js';
 
 export interface WorkerRunOptions {
   /** What `worker --enable` names, on top of HEADGATE_ENABLE. */
@@ -45,22 +66,30 @@ export interface WorkerRunOptions {
   /** Written when the worker polls, removed when it has stopped. */
   pidFile?: string;
   onReady?: () => void;
+  /** Tests watch and interrupt activities by it. */
+  decorate?: (activities: HeadgateActivities) => HeadgateActivities;
 }
 
 /** A monitor's sampler waits most of its time. */
 const LONG_SLOTS = 1_000;
 
 /** Polls until SIGINT or SIGTERM, then lets running activities end or hand over. */
-export async function runWorker({ enabled, pidFile, onReady }: WorkerRunOptions): Promise<void> {
+export async function runWorker({ enabled, pidFile, onReady, decorate }: WorkerRunOptions): Promise<void> {
   const loaded = loadSettings();
   const settings = { ...loaded, enabled: [...new Set([...loaded.enabled, ...enabled])] };
   const redactor = new Redactor();
   Runtime.install({ logger: createLogger({ redactor }), shutdownSignals: [] });
+  const options = loadTemporalOptions();
+  for (const secret of options.secrets) redactor.add(secret);
+  const { connectionOptions, namespace } = options;
   const temporal = await connectTemporal();
-  const { connectionOptions, namespace } = loadTemporalOptions();
-  const connection = await NativeConnection.connect(connectionOptions);
+  const connection = await NativeConnection.connect(connectionOptions).catch(async (error: unknown) => {
+    await temporal.connection.close();
+    throw describeFailure(error, options);
+  });
   try {
-    const activities = createActivities(settings, redactor, temporal);
+    const created = createActivities(settings, redactor, temporal);
+    const activities = decorate?.(created) ?? created;
     const workers = await createWorkers({ connection, namespace }, activities, redactor);
     const stop = () => workers.forEach(stopWorker);
     process.once('SIGINT', stop).once('SIGTERM', stop);
@@ -119,15 +148,56 @@ function createActivities(
     redactor,
   });
   const commandsEnabled = settings.enabled.includes('command');
-  const probes = createProbes({ artifacts, references, runChild, commandsEnabled, now: Date.now, secrets });
+  const rds = createRds();
+  const probes = createProbes({
+    artifacts,
+    references,
+    runChild,
+    commandsEnabled,
+    now: Date.now,
+    secrets,
+    rds,
+    cloudwatch: createCloudWatch(),
+  });
   const sampler = createSampler({ probes, references, redactor, now: Date.now });
+  const targets = createTargets({ runChild, commandsEnabled });
+  const { env } = process;
   const findK6 = () => resolveTool('k6');
+  const sftp = { runChild, env, scratch: join(settings.home, 'cache', 'sftp') };
   return {
     ...createPlanFileActivities(),
     ...createWindowActivities({ now: Date.now }),
     ...createLockActivities({ client }),
+    ...createConfigActivities({
+      openHost: (place, signal) =>
+        place.kind === 'local' ? createLocalFiles() : createSshFiles(sftp, place, signal),
+      texts: dotenvTexts,
+      references,
+    }),
     ...createSecretActivities({ secrets, texts: secretTexts, references }),
-    ...createDeployActivities({ targets: createTargets({ runChild, commandsEnabled }), references }),
+    ...createInfraActivities({
+      terraform: createTerraform({
+        findTool: findInfraTool,
+        env,
+        home: settings.home,
+        redact: (text) => redactor.redact(text),
+        processes: processFacts,
+      }),
+      artifacts,
+      references,
+      clock: systemClock,
+    }),
+    ...createRebootActivities({ rds, sampler, clock: systemClock }),
+    ...createGitActivities({ git: createGit({ env }), references }),
+    ...createRunActivities({
+      runChild,
+      runEnabled: settings.enabled.includes('run'),
+      references,
+      artifacts,
+      redactor,
+    }),
+    ...createDeployActivities({ targets, references }),
+    ...createDiagnosticsActivities({ targets, references, sampler, artifacts, redactor, now: Date.now }),
     ...createBudgetActivities({ sampler }),
     ...createGateActivities({ sampler, clock: systemClock }),
     ...createMonitorActivities({ sampler, clock: systemClock }),
@@ -142,8 +212,37 @@ function createActivities(
     ...createEvidenceActivities({ artifacts }),
     ...createNotifyActivities({ notifiers: createNotifiers(), references, redactor }),
     ...createReportActivities({ artifacts }),
-    ...createExamineActivities({ settings, env: process.env, findK6 }),
+    ...createExamineActivities({ settings, env, tools: toolsToExamine(env, findK6) }),
   };
+}
+
+function toolsToExamine(env: NodeJS.ProcessEnv, findK6: () => Promise<ResolvedTool>): ExaminedTool[] {
+  const onPath = async (name: string) => {
+    const path = await findOnPath(name, env);
+    if (path) return { path, source: 'path' };
+    throw new Error(`no ${name} in the worker's PATH`);
+  };
+  return [
+    {
+      name: 'k6',
+      neededBy: 'loadTest steps',
+      fix: 'install k6, or name its path in HEADGATE_TOOL_K6 of the worker',
+      find: findK6,
+    },
+    {
+      name: 'terraform',
+      neededBy: 'infra steps',
+      fix: 'install terraform, or name its path in HEADGATE_TOOL_TERRAFORM of the worker',
+      find: () => resolveTool('terraform'),
+    },
+    { name: 'git', neededBy: 'git steps', fix: 'install git', find: () => onPath('git') },
+    {
+      name: 'sftp',
+      neededBy: 'config steps over ssh',
+      fix: "install OpenSSH's client",
+      find: () => onPath('sftp'),
+    },
+  ];
 }
 
 function pathOf(relative: string): string {

@@ -4,6 +4,7 @@ import type { IncomingMessage, RequestListener, ServerResponse } from 'node:http
 import { type Database, PoolTimeoutError } from './database.js';
 import type { Health } from './health.js';
 import { log } from './log.js';
+import { createRequestMetrics, type RequestMetrics } from './metrics.js';
 import { BadRequest, readBooking, verifySignature } from './webhook.js';
 
 export interface HandlerDeps {
@@ -23,16 +24,37 @@ interface Answer {
 const LARGEST_BODY = 64 * 1024;
 
 export function createHandler(deps: HandlerDeps): RequestListener {
+  const metrics = createRequestMetrics(deps.release);
   return (incoming, response) => {
-    route(incoming, deps)
-      .catch(explain)
-      .then(({ status, body }) => send(response, status, body))
-      .catch(() => response.destroy());
+    const startedAt = performance.now();
+    const work = pathOf(incoming) === '/metrics' ? expose(response, metrics) : serve();
+    work.catch(() => response.destroy());
+
+    async function serve(): Promise<void> {
+      const { status, body } = await route(incoming, deps).catch(explain);
+      if (isBusiness(incoming)) metrics.count(status, (performance.now() - startedAt) / 1000);
+      send(response, status, body);
+    }
   };
 }
 
+function pathOf(incoming: IncomingMessage): string {
+  return incoming.url?.split('?')[0] ?? '/';
+}
+
+/** Not what is asked about itself. */
+function isBusiness(incoming: IncomingMessage): boolean {
+  return /^\/(api\/|webhooks)/.test(pathOf(incoming));
+}
+
+async function expose(response: ServerResponse, metrics: RequestMetrics): Promise<void> {
+  const { contentType, text } = await metrics.expose();
+  response.writeHead(200, { 'content-type': contentType });
+  response.end(text);
+}
+
 async function route(incoming: IncomingMessage, deps: HandlerDeps): Promise<Answer> {
-  const path = incoming.url?.split('?')[0] ?? '/';
+  const path = pathOf(incoming);
   if (path.startsWith('/admin/') && !isAdmin(incoming, deps.adminToken)) {
     return { status: 401, body: { error: 'Authorization: Bearer is missing or wrong' } };
   }

@@ -1,14 +1,15 @@
-/** moto behind a thin front that writes down every call: who asked what of which secret, never a value. */
-import { createWriteStream, type WriteStream } from 'node:fs';
-import { mkdir } from 'node:fs/promises';
+/** moto behind a thin front that writes down every call. */
 import { createServer, type IncomingMessage, request, type Server, type ServerResponse } from 'node:http';
-import { dirname, join } from 'node:path';
+import { join } from 'node:path';
 import { type RunningProcess, requireHttp, startProcess } from '../part.js';
 import { LOOPBACK, listen } from '../ports.js';
+import { type AwsRecord, openAwsRecord, readAll } from './aws-record.js';
 import type { PartContext } from './context.js';
 
 export interface RunningAws {
   process: RunningProcess;
+  /** moto itself: what the world does of its own accord is not written down. */
+  endpoint: string;
   stop(): Promise<void>;
 }
 
@@ -35,6 +36,7 @@ export async function startAws(context: PartContext, program: string): Promise<R
   const front = await startFront(context, () => port);
   return {
     process,
+    endpoint: `http://${LOOPBACK}:${port}`,
     stop: async () => {
       await front.stop();
       await process.stop();
@@ -43,8 +45,7 @@ export async function startAws(context: PartContext, program: string): Promise<R
 }
 
 async function startFront(context: PartContext, motoPort: () => number): Promise<{ stop(): Promise<void> }> {
-  await mkdir(dirname(context.places.awsRequests), { recursive: true });
-  const record = createWriteStream(context.places.awsRequests, { flags: 'a', mode: 0o600 });
+  const record = await openAwsRecord(context.places.awsRequests);
   const server: Server = createServer((incoming, response) => {
     forward(incoming, response, motoPort(), record).catch((error: unknown) => {
       context.log(`aws: ${error instanceof Error ? error.message : String(error)}`);
@@ -57,7 +58,7 @@ async function startFront(context: PartContext, motoPort: () => number): Promise
     stop: async () => {
       server.closeAllConnections();
       await new Promise((resolve) => server.close(resolve));
-      await new Promise<void>((resolve) => record.end(resolve));
+      await record.close();
     },
   };
 }
@@ -66,7 +67,7 @@ async function forward(
   incoming: IncomingMessage,
   response: ServerResponse,
   port: number,
-  record: WriteStream,
+  record: AwsRecord,
 ): Promise<void> {
   const body = await readAll(incoming);
   const { method, url: path, headers } = incoming;
@@ -75,33 +76,7 @@ async function forward(
     upstream.once('response', resolve).once('error', reject);
     upstream.end(body);
   });
-  record.write(`${JSON.stringify(describeCall(incoming, body, answer.statusCode))}\n`);
+  record.note(incoming, body, answer.statusCode);
   response.writeHead(answer.statusCode ?? 502, answer.headers);
   answer.pipe(response);
-}
-
-async function readAll(incoming: IncomingMessage): Promise<Buffer> {
-  const chunks: Buffer[] = [];
-  for await (const chunk of incoming) chunks.push(chunk);
-  return Buffer.concat(chunks);
-}
-
-function describeCall(incoming: IncomingMessage, body: Buffer, status: number | undefined) {
-  const target = incoming.headers['x-amz-target'] ?? /(?:^|&)Action=([A-Za-z]+)/.exec(body.toString())?.[1];
-  return {
-    at: new Date().toISOString(),
-    target: target ?? `${incoming.method} ${incoming.url?.split('?')[0]}`,
-    secretId: readSecretId(body),
-    status,
-  };
-}
-
-function readSecretId(body: Buffer): string | undefined {
-  try {
-    const input: { SecretId?: unknown; Name?: unknown } = JSON.parse(body.toString());
-    const id = input.SecretId ?? input.Name;
-    return typeof id === 'string' ? id : undefined;
-  } catch {
-    return undefined;
-  }
 }

@@ -77,7 +77,10 @@ async function carryOut(
       await releases.restart(release);
       return releases.status();
     case 'logs':
-      return { log: await readFile(releases.logOf(release || releases.status().live.id), 'utf8') };
+    case 'previousLogs': {
+      const log = releases.logOf(release || releases.status().live.id, verb === 'previousLogs');
+      return { log: await readFile(log, 'utf8') };
+    }
     default:
       throw new ReleaseError(`There is no verb "${verb}".`);
   }

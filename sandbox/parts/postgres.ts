@@ -1,9 +1,9 @@
-/** One PostgreSQL with the database `bookings`: new at every start, gone when it has stopped. */
+/** One PostgreSQL with the database `bookings`: new at every start of the sandbox, gone when it has stopped. */
 import { appendFile, chown, mkdir, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import pg from 'pg';
 import { runChild } from '../../src/platform/children.js';
-import { type RunningProcess, startProcess } from '../part.js';
+import { type ProcessOptions, type RunningProcess, startProcess } from '../part.js';
 import { LOOPBACK } from '../ports.js';
 import type { PartContext, StageName } from './context.js';
 import type { PostgresBinaries, PostgresUser } from './postgres-binaries.js';
@@ -17,6 +17,15 @@ export interface PostgresOptions {
   user: PostgresUser | undefined;
   /** Of the application's role. */
   password: string;
+  /** What its parameter group sets at first. */
+  parameters: Record<string, string>;
+}
+
+export interface RunningPostgres extends RunningProcess {
+  /** As its superuser, for whom it keeps connections free; each on one of its own. */
+  query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  /** Stops as RDS does for a reboot, whoever is connected, and starts again. Rejects when it does not come back. */
+  restart(): Promise<void>;
 }
 
 const ADMIN = 'headgate';
@@ -24,7 +33,6 @@ const APPLICATION = 'booking';
 
 /** In the file, not on the command line: there `ALTER SYSTEM` could not change it later. */
 const SETTINGS = [
-  'max_connections = 100',
   `listen_addresses = '${LOOPBACK}'`,
   "unix_socket_directories = ''",
   // The data lives as long as the sandbox; a crash of the machine may take it.
@@ -46,12 +54,46 @@ export function databaseUrl({ port, password }: Pick<PostgresOptions, 'port' | '
   return `postgres://${APPLICATION}:${password}@${LOOPBACK}:${port}/bookings`;
 }
 
-export async function startPostgres(context: PartContext, options: PostgresOptions): Promise<RunningProcess> {
-  const { stage, port, scratch, binaries, user } = options;
-  const data = join(scratch, `postgres-${stage}`);
+export async function startPostgres(
+  context: PartContext,
+  options: PostgresOptions,
+): Promise<RunningPostgres> {
+  const data = join(options.scratch, `postgres-${options.stage}`);
   await initialise(data, options);
-  await appendFile(join(data, 'postgresql.conf'), [...SETTINGS, `port = ${port}`, ''].join('\n'));
-  const process = await startProcess({
+  await appendFile(join(data, 'postgresql.conf'), settingsOf(options));
+  const start = () => startProcess(processOf(context, options, data));
+  let running = await start();
+  await createDatabase(options);
+  let turn: Promise<void> = Promise.resolve();
+  return {
+    get pid() {
+      return running.pid;
+    },
+    log: running.log,
+    readyMs: running.readyMs,
+    query: (text, values) =>
+      withAdmin(options, 'postgres', async (client) => {
+        const { rows } = await client.query<Record<string, unknown>>(text, values);
+        return rows;
+      }),
+    restart() {
+      const again = async () => {
+        await running.stop();
+        running = await start();
+      };
+      turn = turn.then(again, again);
+      return turn;
+    },
+    async stop() {
+      await turn.catch(() => {});
+      await running.stop();
+    },
+  };
+}
+
+function processOf(context: PartContext, options: PostgresOptions, data: string): ProcessOptions {
+  const { stage, scratch, binaries, user } = options;
+  return {
     name: `postgres ${stage}`,
     file: binaries.postgres,
     args: ['-D', data],
@@ -65,9 +107,12 @@ export async function startPostgres(context: PartContext, options: PostgresOptio
     readyTimeoutMs: 60_000,
     ready: () => withAdmin(options, 'postgres', (client) => client.query('select 1').then(() => {})),
     onDeath: context.onDeath,
-  });
-  await createDatabase(options);
-  return process;
+  };
+}
+
+function settingsOf({ port, parameters }: PostgresOptions): string {
+  const chosen = Object.entries(parameters).map(([name, value]) => `${name} = '${value}'`);
+  return [...SETTINGS, ...chosen, `port = ${port}`, ''].join('\n');
 }
 
 async function initialise(
@@ -102,11 +147,11 @@ async function createDatabase(options: PostgresOptions): Promise<void> {
   await withAdmin(options, 'bookings', (client) => client.query(TABLES).then(() => {}));
 }
 
-async function withAdmin(
+async function withAdmin<T>(
   { port, password }: PostgresOptions,
   database: string,
-  use: (client: pg.Client) => Promise<void>,
-): Promise<void> {
+  use: (client: pg.Client) => Promise<T>,
+): Promise<T> {
   const client = new pg.Client({
     host: LOOPBACK,
     port,
@@ -119,7 +164,7 @@ async function withAdmin(
   client.on('error', () => {});
   try {
     await client.connect();
-    await use(client);
+    return await use(client);
   } finally {
     await client.end().catch(() => {});
   }

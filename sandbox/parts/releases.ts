@@ -2,6 +2,7 @@
  * The releases of one stage: at most one beside the live one. Every verb may be repeated; they run one after
  * another.
  */
+import { createWriteStream, type WriteStream } from 'node:fs';
 import { appendFile, rename } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type RunningProcess, requireHttp, startProcess } from '../part.js';
@@ -63,6 +64,8 @@ export class Releases {
   #live: Release | undefined;
   #candidate: Release | undefined;
   #count = 0;
+  /** Lines of every release of the stage, in order: what a log shipper would have gathered. */
+  #gathered: WriteStream | undefined;
   #queue: Promise<unknown> = Promise.resolve();
   #timers = new Set<NodeJS.Timeout>();
 
@@ -151,8 +154,9 @@ export class Releases {
     return true;
   }
 
-  logOf(id: string): string {
-    return join(this.#context.places.logs, `${this.#options.stage}-${id}.log`);
+  /** `previous`: of its process before the one that runs now. */
+  logOf(id: string, previous = false): string {
+    return join(this.#context.places.logs, `${this.#options.stage}-${id}${previous ? '.previous' : ''}.log`);
   }
 
   pids(): number[] {
@@ -162,6 +166,7 @@ export class Releases {
   async stop(): Promise<void> {
     await this.#queue.catch(() => {});
     await Promise.all([this.#stop(this.#candidate), this.#stop(this.#live)]);
+    await new Promise<void>((resolve) => (this.#gathered ? this.#gathered.end(resolve) : resolve()));
   }
 
   #require(id: string): Release {
@@ -181,7 +186,7 @@ export class Releases {
   async #start(release: Release): Promise<Release> {
     const log = this.logOf(release.id);
     // A log is one process': what an earlier one wrote is kept beside it.
-    await rename(log, log.replace(/\.log$/, '.previous.log')).catch(() => {});
+    await rename(log, this.logOf(release.id, true)).catch(() => {});
     let port = 0;
     release.process = await startProcess({
       name: `${this.#options.stage} ${release.id}`,
@@ -198,6 +203,7 @@ export class Releases {
       graceMs: STOP_GRACE_MS,
       readyTimeoutMs: READY_TIMEOUT_MS,
       onLine: (line) => {
+        this.#gather(line);
         const found = /Listening on port (\d+)/.exec(line)?.[1];
         if (found) port = Number(found);
       },
@@ -229,6 +235,15 @@ export class Releases {
     }, REGRESSION_DELAY_MS);
     timer.unref();
     this.#timers.add(timer);
+  }
+
+  #gather(line: string): void {
+    const { logs } = this.#context.places;
+    this.#gathered ??= createWriteStream(join(logs, `${this.#options.stage}.log`), {
+      flags: 'a',
+      mode: 0o600,
+    });
+    this.#gathered.write(`${line}\n`);
   }
 
   #nextId(version: string): string {

@@ -1,7 +1,6 @@
-/** The secrets of the story: the pool's keys among thirty others, every value new at each start. */
+/** The secret of the story: the pool's keys among thirty others, every value new at each start. */
 import { randomBytes } from 'node:crypto';
 import { CreateSecretCommand, SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
-import { STAGES, type StageName } from './context.js';
 
 export interface AwsAccess {
   endpoint: string;
@@ -10,9 +9,8 @@ export interface AwsAccess {
   secretAccessKey: string;
 }
 
-export function secretIdOf(stage: StageName): string {
-  return `whatsapp-saas/${stage}/config`;
-}
+/** Of production; staging reads a file. */
+export const SECRET_ID = 'whatsapp-saas/production/config';
 
 /** Names only; what they hold is random. */
 const OTHER_KEYS = [
@@ -24,33 +22,26 @@ const OTHER_KEYS = [
   ...['TWILIO_TOKEN', 'FEATURE_FLAGS_KEY', 'ADMIN_PASSWORD_HASH', 'BACKUP_PASSPHRASE'],
 ];
 
-const POOL_KEYS: Record<StageName, Record<string, string>> = {
-  staging: { DB_CONNECTION_LIMIT: '20', DB_POOL_TIMEOUT: '20', DB_STATEMENT_CACHE_SIZE: '100' },
-  production: {
-    DB_CONNECTION_LIMIT: '20',
-    DB_POOL_TIMEOUT: '20',
-    DB_STATEMENT_CACHE_SIZE: '100',
-    DB_QUERY_TIMEOUT: '15000',
-  },
+const POOL_KEYS = {
+  DB_CONNECTION_LIMIT: '20',
+  DB_POOL_TIMEOUT: '20',
+  DB_STATEMENT_CACHE_SIZE: '100',
+  DB_QUERY_TIMEOUT: '15000',
 };
 
-export async function createSecrets({ endpoint, region, ...credentials }: AwsAccess): Promise<void> {
+/** As the application's team has it: one secret with everything in it. */
+export async function createSecret({ endpoint, region, ...credentials }: AwsAccess): Promise<void> {
   const client = new SecretsManagerClient({ endpoint, region, credentials });
   try {
-    for (const stage of STAGES) {
-      const others = OTHER_KEYS.map((key) => [key, randomBytes(18).toString('base64')] as const);
-      const half = others.length / 2;
-      const values = Object.fromEntries([
-        ...others.slice(0, half),
-        ...Object.entries(POOL_KEYS[stage]),
-        ...others.slice(half),
-      ]);
-      const command = new CreateSecretCommand({
-        Name: secretIdOf(stage),
-        SecretString: JSON.stringify(values, null, 2),
-      });
-      await client.send(command);
-    }
+    const others = OTHER_KEYS.map((key) => [key, randomBytes(18).toString('base64')] as const);
+    const half = others.length / 2;
+    const values = Object.fromEntries([
+      ...others.slice(0, half),
+      ...Object.entries(POOL_KEYS),
+      ...others.slice(half),
+    ]);
+    const SecretString = JSON.stringify(values, null, 2);
+    await client.send(new CreateSecretCommand({ Name: SECRET_ID, SecretString }));
   } finally {
     client.destroy();
   }

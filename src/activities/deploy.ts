@@ -23,7 +23,13 @@ export interface DeployDeps {
 
 type DeployActivities = Pick<
   HeadgateActivities,
-  'lookRelease' | 'prepareRelease' | 'promoteRelease' | 'restoreTraffic' | 'retireRelease' | 'restartRelease'
+  | 'lookRelease'
+  | 'prepareRelease'
+  | 'promoteRelease'
+  | 'restoreTraffic'
+  | 'retireRelease'
+  | 'restartRelease'
+  | 'recreateRelease'
 >;
 
 export function createDeployActivities(deps: DeployDeps) {
@@ -31,7 +37,7 @@ export function createDeployActivities(deps: DeployDeps) {
   const at = <T>(input: DeployInput, work: (target: BoundTarget) => Promise<T>): Promise<T> =>
     withHeartbeat(
       () => undefined,
-      async (signal) => work(await bind(deps, input, signal)),
+      async (signal) => work(await bindTarget(deps, input, signal)),
     );
   return {
     lookRelease: (input) => at(input, (target) => look(target, input)),
@@ -40,10 +46,15 @@ export function createDeployActivities(deps: DeployDeps) {
     restoreTraffic: (input) => at(input, (target) => restore(target, input)),
     retireRelease: (input) => at(input, (target) => retire(target, input)),
     restartRelease: (input) => at(input, (target) => restart(target, input)),
+    recreateRelease: (input) => {
+      const { version } = input.base.live;
+      return at({ ...input, context: { ...input.context, version } }, (target) => recreate(target, input));
+    },
   } satisfies DeployActivities;
 }
 
-async function bind(
+/** The step's target, references put in. What it does ends with `signal`. */
+export async function bindTarget(
   { targets, references }: DeployDeps,
   { context, step }: DeployInput,
   signal: AbortSignal,
@@ -122,9 +133,16 @@ async function restore(
   target: BoundTarget,
   { step, base }: DeployInput & { base: DeployFound },
 ): Promise<UndoResult> {
-  const { live } = await target.status();
+  const { live, candidate } = await target.status();
   if (live.id === base.live.id && live.version === base.live.version) {
     return { summary: `${name(live)} is live`, changed: false };
+  }
+  if (target.staged && candidate?.id !== base.live.id) {
+    return {
+      summary: `${name(base.live)} is not there any more; ${name(live)} serves until it is made anew`,
+      changed: false,
+      gone: true,
+    };
   }
   await target.restore(base.live);
   const after = await target.status();
@@ -151,6 +169,29 @@ async function retire(
   if (candidate?.id !== gone.id) return { summary: `${name(gone)} is gone already`, changed: false };
   await target.retire(gone);
   return { summary: `${name(gone)} stopped`, changed: true };
+}
+
+/** What was live before is started anew from what is restored by now. Repeated, it finds what it has made. */
+async function recreate(
+  target: BoundTarget,
+  { step, base }: DeployInput & { base: DeployFound },
+): Promise<Release> {
+  const former = (await target.status()).live;
+  if (former.version !== base.live.version) {
+    const release = await target.prepare();
+    if (release.version !== base.live.version) {
+      throw invalid(
+        `${step.name}: the target prepared ${name(release)}, expected version ${base.live.version}.`,
+      );
+    }
+    await target.promote(release);
+  }
+  const { live, candidate } = await target.status();
+  if (live.version !== base.live.version) {
+    throw new Error(`${step.name}: ${base.live.version} was promoted, but ${name(live)} is live`);
+  }
+  if (candidate) await target.retire(candidate);
+  return live;
 }
 
 async function restart(

@@ -9,15 +9,25 @@ import type { Capability, Settings } from '../platform/settings.js';
 export interface ExamineDeps {
   settings: Settings;
   env: NodeJS.ProcessEnv;
-  /** Path of k6 and where it was found; rejects, saying what to do, when there is none. */
-  findK6: () => Promise<{ path: string; source: string }>;
+  tools: ExaminedTool[];
+}
+
+/** A program that some kind of step needs. */
+export interface ExaminedTool {
+  name: string;
+  /** What is not possible without it. */
+  neededBy: string;
+  /** What gets it there. */
+  fix: string;
+  /** Where it is and how it was found; rejects, saying what to do, when there is none. */
+  find: () => Promise<{ path: string; source: string }>;
 }
 
 export function createExamineActivities(deps: ExamineDeps) {
   return {
     async examineWorker(): Promise<Finding[]> {
       const findings = await Promise.all([
-        examineK6(deps),
+        ...deps.tools.map(examineTool),
         examineAws(deps),
         examineArtifacts(deps),
         ...deps.settings.allowedReferences.map((name) => examineReference(deps, name)),
@@ -27,18 +37,13 @@ export function createExamineActivities(deps: ExamineDeps) {
   } satisfies Pick<HeadgateActivities, 'examineWorker'>;
 }
 
-async function examineK6({ findK6 }: ExamineDeps): Promise<Finding> {
+async function examineTool({ name: what, neededBy, fix, find }: ExaminedTool): Promise<Finding> {
   try {
-    const { path, source } = await findK6();
-    return { what: 'k6', status: 'ok', detail: `${path} (${source})` };
+    const { path, source } = await find();
+    return { what, status: 'ok', detail: `${path} (${source})` };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    return {
-      what: 'k6',
-      status: 'missing',
-      detail,
-      fix: 'install k6, or name its path in HEADGATE_TOOL_K6 of the worker; only loadTest steps need it',
-    };
+    return { what, status: 'missing', detail, fix: `${fix}; only ${neededBy} need it` };
   }
 }
 

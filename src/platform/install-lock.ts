@@ -1,6 +1,7 @@
 /** Lets one process install a thing while others wait for it. */
 import { open, readFile, rm } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { processFacts } from './process-facts.js';
 
 const POLL_MS = 200;
 
@@ -18,12 +19,12 @@ export async function withInstallLock<T>(
   let announced = false;
   while (!(await take(lock))) {
     const holder = await readHolder(lock);
-    if (holder !== undefined && !isAlive(holder)) {
+    if (holder !== undefined && !(await isAlive(holder))) {
       await rm(lock, { force: true });
       continue;
     }
     if (!announced)
-      options.log?.(`${what}: process ${holder ?? 'unknown'} installs it already, waiting for it`);
+      options.log?.(`${what}: process ${holder?.pid ?? 'unknown'} installs it already, waiting for it`);
     announced = true;
     await sleep(POLL_MS, undefined, { signal: options.signal });
   }
@@ -37,7 +38,7 @@ export async function withInstallLock<T>(
 async function take(lock: string): Promise<boolean> {
   try {
     const file = await open(lock, 'wx');
-    await file.writeFile(String(process.pid));
+    await file.writeFile(`${process.pid} ${(await processFacts.startOf(process.pid)) ?? ''}`);
     await file.close();
     return true;
   } catch (error) {
@@ -46,17 +47,21 @@ async function take(lock: string): Promise<boolean> {
   }
 }
 
-/** `undefined` while the holder has not written its number yet, or has just let go. */
-async function readHolder(lock: string): Promise<number | undefined> {
-  const text = await readFile(lock, 'utf8').catch(() => '');
-  return /^\d+$/.test(text) ? Number(text) : undefined;
+interface Holder {
+  pid: number;
+  /** Empty where it is not known. */
+  start: string;
 }
 
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return error instanceof Error && 'code' in error && error.code === 'EPERM';
-  }
+/** `undefined` while the holder has not written its number yet, or has just let go. */
+async function readHolder(lock: string): Promise<Holder | undefined> {
+  const text = await readFile(lock, 'utf8').catch(() => '');
+  const [, pid, start = ''] = /^(\d+)(?: (.*))?$/.exec(text) ?? [];
+  return pid === undefined ? undefined : { pid: Number(pid), start };
+}
+
+/** In a container the next worker has the number of the one that was killed. */
+async function isAlive({ pid, start }: Holder): Promise<boolean> {
+  const found = await processFacts.startOf(pid);
+  return found !== undefined && (start === '' || found === start);
 }

@@ -17,7 +17,9 @@ export class LineReader {
 
   push(chunk: Buffer): void {
     this.#keep(chunk);
-    const lines = (this.#pending + this.#decoder.write(chunk)).split('\n');
+    const text = this.#decoder.write(chunk);
+    // To search the start of a line of megabytes again with every chunk takes seconds.
+    const lines = text.includes('\n') ? (this.#pending + text).split('\n') : [this.#pending + text];
     this.#pending = (lines.pop() ?? '').slice(0, this.#limitBytes);
     for (const line of lines) this.#emit(line);
   }

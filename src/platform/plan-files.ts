@@ -15,7 +15,8 @@ export class PlanFileError extends Error {
 }
 
 /**
- * sha256, hex, of one file's bytes, or of a folder: over `<path>\0<sha256>\n` of every file below it, sorted by path.
+ * sha256, hex, of one file's bytes, or of a folder: over `<path>\0<sha256>\n` of every file below it, sorted by path;
+ * what terraform writes there while it works does not count.
  * `path` is relative to the plan's folder and may not lead out of it, not by a symbolic link either.
  * @throws PlanFileError
  */
@@ -53,9 +54,13 @@ function leadsOut(fromRoot: string): boolean {
   return fromRoot === '..' || fromRoot.startsWith(`..${sep}`) || isAbsolute(fromRoot);
 }
 
+/** What terraform itself writes beside a configuration: different for everybody, and after every apply. */
+const WRITTEN_BY_TERRAFORM = /^\.terraform$|\.tfstate(\.\d+)?(\.backup|\.lock\.info)?$/;
+
 async function listFiles(root: string, folder: string): Promise<string[]> {
   const files: string[] = [];
   for (const entry of await readdir(folder, { withFileTypes: true })) {
+    if (WRITTEN_BY_TERRAFORM.test(entry.name)) continue;
     const path = join(folder, entry.name);
     if (entry.isDirectory()) {
       files.push(...(await listFiles(root, path)));

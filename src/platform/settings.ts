@@ -37,8 +37,8 @@ export function loadSettings(env: NodeJS.ProcessEnv = process.env): Settings {
   };
 }
 
-/** The sandbox takes ten ports from the base on. */
-const HIGHEST_PORT_BASE = 65_535 - 9;
+/** The sandbox takes eleven ports from the base on. */
+const HIGHEST_PORT_BASE = 65_535 - 10;
 
 function readPortBase(text: string | undefined): number {
   if (!text) return 7300;

@@ -1,11 +1,12 @@
 /** The two ways in which a tool gets into the cache. Each leaves `<into>/<name>`, executable, or throws. */
 import { createHash } from 'node:crypto';
 import { createWriteStream } from 'node:fs';
-import { chmod, readdir, rename, rm } from 'node:fs/promises';
-import { join } from 'node:path';
+import { chmod, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import type { ReadableStream } from 'node:stream/web';
+import { unzipSync } from 'fflate';
 import { ChildStartError, runChild } from './children.js';
 import type { ToolName, ToolRelease } from './tool-releases.js';
 
@@ -36,11 +37,20 @@ export async function downloadTool(job: InstallJob): Promise<void> {
   if (sha256 !== archive.sha256) {
     throw new Error(`${archive.url} has sha256 ${sha256}, expected ${archive.sha256}; thrown away`);
   }
-  const unpacked = await runChild({ file: 'tar', args: ['-xf', file, '-C', into], signal: job.signal });
-  if (unpacked.exitCode !== 0)
-    throw new Error(`tar could not unpack ${archive.url}: ${unpacked.stderr.trim()}`);
+  await (archive.url.endsWith('.zip') ? unzip(file, name, into) : untar(file, archive.url, job));
   await rm(file);
   await liftOut(name, into);
+}
+
+async function untar(file: string, url: string, { into, signal }: InstallJob): Promise<void> {
+  const unpacked = await runChild({ file: 'tar', args: ['-xf', file, '-C', into], signal });
+  if (unpacked.exitCode !== 0) throw new Error(`tar could not unpack ${url}: ${unpacked.stderr.trim()}`);
+}
+
+/** In here: GNU tar reads no zip, and a slim image has no unzip. Only the program is taken out. */
+async function unzip(file: string, name: string, into: string): Promise<void> {
+  const entries = unzipSync(await readFile(file), { filter: (entry) => basename(entry.name) === name });
+  for (const content of Object.values(entries)) await writeFile(join(into, name), content);
 }
 
 /** Streams `url` into `file`. @returns its sha256, hex */

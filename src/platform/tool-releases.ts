@@ -1,6 +1,6 @@
 /** Which release of each tool Headgate installs by itself, and the published sha256 of each archive. */
 
-export type ToolName = 'temporal' | 'k6' | 'terraform';
+export type ToolName = 'temporal' | 'k6' | 'terraform' | 'victoria-metrics';
 
 export interface ToolArchive {
   url: string;
@@ -24,6 +24,7 @@ export type ToolReleases = Record<ToolName, ToolRelease>;
 
 const TEMPORAL = 'https://github.com/temporalio/cli/releases';
 const K6 = 'https://github.com/grafana/k6/releases';
+const TERRAFORM = 'https://releases.hashicorp.com/terraform';
 
 export const TOOL_RELEASES: ToolReleases = {
   temporal: {
@@ -63,7 +64,6 @@ export const TOOL_RELEASES: ToolReleases = {
         url: `${K6}/download/v1.4.2/k6-v1.4.2-linux-arm64.tar.gz`,
         sha256: '0e9515502f80edb562f12c0b12a59085c0b113c6416d728e3c2a9e5a7506cc5c',
       },
-      // macOS' own tar reads zip.
       'darwin-x64': {
         url: `${K6}/download/v1.4.2/k6-v1.4.2-macos-amd64.zip`,
         sha256: 'ed79f1356fcc98ac645e6c9732def8fcd84cfeec8c6a2e92476663bda27b9550',
@@ -76,9 +76,38 @@ export const TOOL_RELEASES: ToolReleases = {
     goPackage: 'go.k6.io/k6@v1.4.2',
     goBuildMinutes: 2,
   },
-  terraform: {
-    version: '1.11.4',
-    page: 'https://developer.hashicorp.com/terraform/install',
+  'victoria-metrics': {
+    version: '1.102.1',
+    page: 'https://github.com/VictoriaMetrics/VictoriaMetrics/releases',
+    // No published checksum is at hand; the build takes half a minute.
     archives: {},
+    goPackage: 'github.com/VictoriaMetrics/VictoriaMetrics/app/victoria-metrics@v1.102.1',
+    goBuildMinutes: 1,
+  },
+  terraform: {
+    // The last release that `go install` builds: the modules of later ones carry replace directives. Any other
+    // version that is on PATH does as well.
+    version: '1.8.5',
+    page: 'https://developer.hashicorp.com/terraform/install',
+    archives: {
+      'linux-x64': {
+        url: `${TERRAFORM}/1.8.5/terraform_1.8.5_linux_amd64.zip`,
+        sha256: 'bb1ee3e8314da76658002e2e584f2d8854b6def50b7f124e27b957a42ddacfea',
+      },
+      'linux-arm64': {
+        url: `${TERRAFORM}/1.8.5/terraform_1.8.5_linux_arm64.zip`,
+        sha256: '17b3a243ea24003a58ab324c197da8609fccae136bcb8a424bf61ec475b3a203',
+      },
+      'darwin-x64': {
+        url: `${TERRAFORM}/1.8.5/terraform_1.8.5_darwin_amd64.zip`,
+        sha256: '051c702e156a4d1a1c628783cf2ca0e1db8cca7b4c0f1686ea623558ed5560f9',
+      },
+      'darwin-arm64': {
+        url: `${TERRAFORM}/1.8.5/terraform_1.8.5_darwin_arm64.zip`,
+        sha256: '627c5005ab4a2bee36316f4967a41f16d55f79ea737f78b6bb34325c728c73e1',
+      },
+    },
+    goPackage: 'github.com/hashicorp/terraform@v1.8.5',
+    goBuildMinutes: 3,
   },
 };

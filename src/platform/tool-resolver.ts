@@ -125,7 +125,7 @@ async function install(
 }
 
 function variableOf(name: ToolName): string {
-  return `HEADGATE_TOOL_${name.toUpperCase()}`;
+  return `HEADGATE_TOOL_${name.toUpperCase().replaceAll('-', '_')}`;
 }
 
 async function isExecutable(path: string): Promise<boolean> {

@@ -9,6 +9,8 @@ import { ArtifactStore } from '../../src/platform/artifacts.js';
 import { runChild } from '../../src/platform/children.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
+import { createCloudWatch } from '../../src/tools/cloudwatch.js';
+import { createRds } from '../../src/tools/rds.js';
 import { type LocalServer, serve } from '../support/http-server.js';
 import { deployStep } from '../support/plans.js';
 import { type PostgresServer, startPostgres } from '../support/postgres.js';
@@ -44,6 +46,8 @@ describe('measureBudget', () => {
       commandsEnabled: false,
       now: Date.now,
       secrets: { describe: async () => ({ currentVersionId: '', labels: {} }) },
+      rds: createRds(),
+      cloudwatch: createCloudWatch(),
     });
     const sampler = createSampler({ probes, references, redactor, now: Date.now });
     const deploy = deployStep('production');

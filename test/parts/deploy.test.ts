@@ -36,6 +36,7 @@ async function openWorld() {
         .trim()
         .split('\n')
         .map((line) => JSON.parse(line)),
+    writeLog: (name: string, content: string) => writeFile(`${state}.${name}`, content),
     close: () => rm(folder, { recursive: true, force: true }),
   };
 }
@@ -46,9 +47,11 @@ describeTarget('command', async () => {
   if (!target) throw new Error('no command target');
   const { context, stage } = subjectOf(world.folder);
   const signal = new AbortController().signal;
+  await world.writeLog('blue.log', 'Listening on port 4000\n');
   return {
     target,
-    call: { config: world.config, context, stage, signal },
+    call: { config: { ...world.config, logs: world.program('logs') }, context, stage, signal },
+    logs: { current: 'Listening on port 4000' },
     hanging: { ...world.config, prepare: world.program('hang') },
     close: world.close,
   };

@@ -16,7 +16,9 @@ import { runChild } from '../../src/platform/children.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
 import { resolveTool } from '../../src/platform/tool-resolver.js';
+import { createCloudWatch } from '../../src/tools/cloudwatch.js';
 import { createK6, K6_EXIT } from '../../src/tools/k6.js';
+import { createRds } from '../../src/tools/rds.js';
 import { type LocalServer, serve } from '../support/http-server.js';
 import { subjectOf } from '../support/subject.js';
 
@@ -68,6 +70,8 @@ describe('loadTest', () => {
       commandsEnabled: false,
       now: Date.now,
       secrets: { describe: async () => ({ currentVersionId: '', labels: {} }) },
+      rds: createRds(),
+      cloudwatch: createCloudWatch(),
     });
     const sampler = createSampler({ probes, references, redactor, now: Date.now });
     const k6 = createK6({ findK6: () => resolveTool('k6') });

@@ -12,6 +12,8 @@ export interface TargetUnderTest {
   call: TargetCall<Config>;
   /** A configuration under which `prepare` never ends. */
   hanging?: Config;
+  /** What stands in the logs of the live release; left out for what the target cannot tell. */
+  logs?: { current?: string; previous?: string };
   close?(): Promise<void>;
 }
 
@@ -67,6 +69,16 @@ export function describeTarget(kind: string, open: () => Promise<TargetUnderTest
       if (!candidate) throw new Error('nothing stands there');
       await twice(() => bound.retire(candidate));
       expect((await bound.status()).candidate).toBeNull();
+    });
+
+    it('tells the log of a release, or that it has none to tell', async () => {
+      const { live } = await bound.status();
+      for (const which of ['current', 'previous'] as const) {
+        const log = await bound.logs(live, which);
+        const expected = under.logs?.[which];
+        if (expected === undefined) expect(log, which).toBeUndefined();
+        else expect(log, which).toContain(expected);
+      }
     });
 
     it('is not configured by anything', () => {

@@ -16,15 +16,16 @@ export function isAlive(pid: number): boolean {
   }
 }
 
-/** Looks every 20 ms. @throws Error that says what was waited for */
+/** Looks again and again. @throws Error that says what was waited for */
 export async function waitFor(
   fact: () => boolean | Promise<boolean>,
   what: string,
   timeoutMs = 10_000,
+  everyMs = 20,
 ): Promise<void> {
   const deadline = performance.now() + timeoutMs;
   while (!(await fact())) {
     if (performance.now() > deadline) throw new Error(`Waited ${timeoutMs} ms for ${what}.`);
-    await new Promise((resolve) => setTimeout(resolve, 20));
+    await new Promise((resolve) => setTimeout(resolve, everyMs));
   }
 }

@@ -183,14 +183,14 @@ export async function readEnvFile(path: string): Promise<Record<string, string>>
   );
 }
 
-/** A base from which ten ports are free. */
+/** A base from which eleven ports are free. */
 async function freePortBase(): Promise<number> {
   for (let tries = 0; tries < 50; tries += 1) {
     const base = 20_000 + Math.floor(Math.random() * 10_000);
-    const free = await Promise.all(Array.from({ length: 10 }, (_, index) => isFree(base + index)));
+    const free = await Promise.all(Array.from({ length: 11 }, (_, index) => isFree(base + index)));
     if (free.every(Boolean)) return base;
   }
-  throw new Error('no ten free ports in a row');
+  throw new Error('no eleven free ports in a row');
 }
 
 function isFree(port: number): Promise<boolean> {

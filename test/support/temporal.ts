@@ -12,7 +12,7 @@ import { LONG_TASK_QUEUE, SEARCH_ATTRIBUTES, TASK_QUEUE } from '../../src/contra
 import { loadSettings } from '../../src/platform/settings.js';
 
 /** Without these the dev server throttles every hop to 50 ms and rounds short timers up to a second. */
-const UNTHROTTLED = [
+export const UNTHROTTLED = [
   'history.transferProcessorMaxPollRPS=2000',
   'history.timerProcessorMaxPollRPS=2000',
   'history.timerProcessorMaxTimeShift="1ms"',
@@ -31,7 +31,8 @@ export function findTemporal(): string | undefined {
   return [tools.temporal, ...onPath, cached].find((path) => path !== undefined && existsSync(path));
 }
 
-export async function startTemporal(): Promise<TestWorkflowEnvironment> {
+/** @param namespaces besides `default` */
+export async function startTemporal(namespaces: string[] = []): Promise<TestWorkflowEnvironment> {
   const path = findTemporal();
   if (!path) throw new Error('no temporal CLI: put it on PATH, or run `npm test`, which resolves it');
   quiet();
@@ -41,7 +42,7 @@ export async function startTemporal(): Promise<TestWorkflowEnvironment> {
       searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) =>
         defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
       ),
-      extraArgs: UNTHROTTLED,
+      extraArgs: [...UNTHROTTLED, ...namespaces.flatMap((name) => ['--namespace', name])],
     },
   });
 }
@@ -101,7 +102,8 @@ export async function startWorkers(
 
 let installed = false;
 
-function quiet(): void {
+/** Errors only: a worker's log is not what a suite or a benchmark is read for. */
+export function quiet(): void {
   if (installed) return;
   installed = true;
   Runtime.install({ logger: new DefaultLogger('ERROR') });

@@ -16,7 +16,7 @@ try {
   });
   const answer = await response.json();
   if (!response.ok) throw new Error(answer.error);
-  process.stdout.write(verb === 'logs' ? answer.log : `${JSON.stringify(answer)}\n`);
+  process.stdout.write('log' in answer ? answer.log : `${JSON.stringify(answer)}\n`);
 } catch (error) {
   const why =
     error.cause?.code === 'ECONNREFUSED'

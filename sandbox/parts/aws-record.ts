@@ -1,0 +1,48 @@
+/** Every call to the sandbox's AWS, a line each: who asked what of which secret, never a value. */
+import { createWriteStream } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import type { IncomingMessage } from 'node:http';
+import { dirname } from 'node:path';
+
+export interface AwsRecord {
+  note(incoming: IncomingMessage, body: Buffer, status: number | undefined): void;
+  close(): Promise<void>;
+}
+
+/** Several may write to the same file: a line is appended whole. */
+export async function openAwsRecord(path: string): Promise<AwsRecord> {
+  await mkdir(dirname(path), { recursive: true });
+  const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
+  return {
+    note: (incoming, body, status) => {
+      file.write(`${JSON.stringify(describeCall(incoming, body, status))}\n`);
+    },
+    close: () => new Promise((resolve) => file.end(resolve)),
+  };
+}
+
+export async function readAll(incoming: IncomingMessage): Promise<Buffer> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of incoming) chunks.push(chunk);
+  return Buffer.concat(chunks);
+}
+
+function describeCall(incoming: IncomingMessage, body: Buffer, status: number | undefined) {
+  const target = incoming.headers['x-amz-target'] ?? /(?:^|&)Action=([A-Za-z]+)/.exec(body.toString())?.[1];
+  return {
+    at: new Date().toISOString(),
+    target: target ?? `${incoming.method} ${incoming.url?.split('?')[0]}`,
+    secretId: readSecretId(body),
+    status,
+  };
+}
+
+function readSecretId(body: Buffer): string | undefined {
+  try {
+    const input: { SecretId?: unknown; Name?: unknown } = JSON.parse(body.toString());
+    const id = input.SecretId ?? input.Name;
+    return typeof id === 'string' ? id : undefined;
+  } catch {
+    return undefined;
+  }
+}

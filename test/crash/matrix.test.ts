@@ -1,0 +1,73 @@
+/**
+ * Every step kind, killed at every moment by SIGKILL: the rollout goes on with the next worker, ends promoted or
+ * restored as seen from outside, and what can be told apart happens once. The matrix is made from the plan's kinds.
+ */
+import type { TestWorkflowEnvironment } from '@temporalio/testing';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import type { ResolvedStep, StepKind } from '../../src/plan/resolved.js';
+import { STEP_KINDS } from '../../src/plan/step-schema.js';
+import { verbsOf } from '../../src/workflows/steps/index.js';
+import { runCell } from '../support/crash-cell.js';
+import { type Cell, cellsOf, MOMENTS } from '../support/crash-kind.js';
+import { CRASH_KINDS } from '../support/crash-kinds.js';
+import { renderMatrix } from '../support/crash-table.js';
+import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
+import { startTemporal } from '../support/temporal.js';
+import { terraformIsMissing } from '../support/terraform.js';
+
+const missing = motoIsMissing() || (await terraformIsMissing());
+
+const WORDS = {
+  before: 'before',
+  during: 'when',
+  unrecorded: 'after, unrecorded,',
+  undo: 'on the way back, when',
+} as const;
+
+const kinds = Object.keys(STEP_KINDS) as StepKind[];
+const subjects = kinds.flatMap((kind) => (CRASH_KINDS[kind] ?? []).map((subject) => ({ kind, subject })));
+const cells = subjects.flatMap(({ kind, subject }) => cellsOf(kind, subject));
+const nameOf = (cell: Cell) => `crash-${cells.indexOf(cell)}`;
+/** Seconds that a cell took, where it held. */
+const held = new Map<Cell, number>();
+
+describe('the matrix', () => {
+  it.each(kinds)('kills %s at every moment', (kind) => {
+    expect(CRASH_KINDS[kind] ?? []).not.toEqual([]);
+    for (const subject of CRASH_KINDS[kind]) {
+      const moments = new Set(cellsOf(kind, subject).map(({ moment }) => moment));
+      const applicable = MOMENTS.filter((moment) => moment !== 'undo' || typeof subject.undo !== 'string');
+      expect([...moments]).toEqual(applicable);
+    }
+  });
+});
+
+describe.skipIf(missing)('killed', { concurrent: true }, () => {
+  let temporal: TestWorkflowEnvironment;
+  let moto: Moto;
+  beforeAll(async () => {
+    [temporal, moto] = await Promise.all([startTemporal(cells.map(nameOf)), startMoto()]);
+  });
+  afterAll(async () => {
+    console.log(renderMatrix(subjects, cells, held));
+    await temporal.teardown();
+    await moto.stop();
+  });
+
+  for (const cell of cells) {
+    const { subject, moment, fact } = cell;
+    it(`${subject.name}: ${WORDS[moment]} ${fact.name}`, async () => {
+      const startedAt = performance.now();
+      await runCell(cell, { address: temporal.address, aws: moto.url }, nameOf(cell));
+      held.set(cell, (performance.now() - startedAt) / 1000);
+    });
+  }
+
+  for (const { kind, subject } of subjects.filter(({ subject: { undo } }) => typeof undo === 'string')) {
+    it(`${subject.name}: on the way back, not applicable: ${subject.undo}`, (context) => {
+      const { traffic, stop, state, restart } = verbsOf({ kind } as ResolvedStep).undo ?? {};
+      expect([traffic, stop, state, restart]).toEqual(Array(4).fill(undefined));
+      context.skip();
+    });
+  }
+});

@@ -1,0 +1,31 @@
+/** `config` on the worker's own disk. */
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { createLocalFiles } from '../../src/tools/dotenv-files.js';
+import { type ConfigWorld, describeConfig, openConfigStep } from '../support/describe-config.js';
+
+const world: ConfigWorld = {
+  placeOf: (file) => ({ kind: 'local', file }),
+  openHost: () => createLocalFiles(),
+  prefix: '',
+};
+
+describeConfig('on the worker', () => world);
+
+describe('config, on the worker: paths', () => {
+  let at: Awaited<ReturnType<typeof openConfigStep>>;
+  beforeEach(async () => {
+    at = await openConfigStep(world);
+  });
+  afterEach(() => at.close());
+
+  it("a relative path counts from the plan's folder", async () => {
+    await mkdir(join(at.folder, 'app'));
+    await writeFile(join(at.folder, 'app', 'config.env'), 'A=1\n');
+    const call = await at.lookAt(at.inputOf({ A: '2' }, { file: 'app/config.env' }));
+    expect(call.base.file).toBe(join(at.folder, 'app', 'config.env'));
+    await at.write(call);
+    expect(await readFile(join(at.folder, 'app', 'config.env'), 'utf8')).toBe('A=2\n');
+  });
+});

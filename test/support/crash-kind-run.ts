@@ -1,0 +1,57 @@
+/** `run`: a program that may be asked whether it is done, and one that cannot tell. */
+import { expect } from 'vitest';
+import type { Fact, Subject, World } from './crash-kind.js';
+import { type Place, program, whenHeld } from './crash-place.js';
+
+/** What was done and what was taken back, in order. */
+type Done = string[];
+
+export const run: Subject<World<Done>> = {
+  name: 'run',
+  acts: ['runCommand'],
+  open: async (place) => worldOf(place, { verify: callOf(place, 'verify') }),
+  during: [heldAt('nothing is done yet', 'before job act'), heldAt('all is done', 'after job act')],
+  undo: [
+    heldAt('nothing is taken back yet', 'before job undo'),
+    heldAt('all is taken back', 'after job undo'),
+  ],
+};
+
+/** Nobody can know what a killed program has done: it is never repeated by itself, a person is asked. */
+export const unverifiedRun: Subject<World<Done>> = {
+  name: 'run, without verify',
+  acts: ['runCommand'],
+  open: async (place) => ({
+    ...worldOf(place, {}),
+    async answer({ for: what, message, step }) {
+      expect([what, step]).toEqual(['decision', 'production/run']);
+      expect(message).toMatch(/the worker was lost while .* ran: nobody knows whether it is done/);
+      const name = (await readDone(place)).includes('job act') ? 'skip' : 'retry';
+      return { name, step: 'run', reason: 'its log has been looked at' };
+    },
+  }),
+  during: [heldAt('nothing is done yet', 'before job act'), heldAt('all is done', 'after job act')],
+  undo: [heldAt('all is taken back', 'after job undo')],
+};
+
+function worldOf(place: Place, more: { verify?: string[] }): World<Done> {
+  return {
+    steps: [{ run: { command: callOf(place, 'act'), undo: callOf(place, 'undo'), ...more } }],
+    read: () => readDone(place),
+    expectPromoted: (_before, after) => expect(after).toEqual(['job act']),
+    expectRestored: (_before, after) => expect(after).toEqual(['job act', 'job undo']),
+  };
+}
+
+function callOf({ folder }: Place, verb: string): string[] {
+  return program('crash-program.mjs', folder, 'job', verb);
+}
+
+async function readDone(place: Place): Promise<Done> {
+  const events = await place.events();
+  return events.flatMap((event) => (event.startsWith('did ') ? [event.slice(4)] : []));
+}
+
+function heldAt(name: string, at: string): Fact<World<Done>> {
+  return { name, arm: ({ place, kill }) => whenHeld(place, at, kill) };
+}
