@@ -1,7 +1,10 @@
 import { defineConfig } from 'vitest/config';
 
 /** One project per kind of part, so that what needs nothing is quick and what needs the clock runs alone. */
-function project(name: string, options: { timeoutMs: number; order: number; parallel?: boolean }) {
+function project(
+  name: string,
+  options: { timeoutMs: number; order: number; parallel?: boolean; maxConcurrency?: number },
+) {
   return {
     test: {
       name,
@@ -12,6 +15,7 @@ function project(name: string, options: { timeoutMs: number; order: number; para
       pool: 'forks' as const,
       // Pure code keeps nothing between files, and a process for each costs more than its tests.
       isolate: !options.parallel,
+      ...(options.maxConcurrency ? { maxConcurrency: options.maxConcurrency } : {}),
       // One after the other: a load test next to another suite measures that suite.
       sequence: { groupOrder: options.order },
     },
@@ -27,7 +31,9 @@ export default defineConfig({
       // The time-skipping server has one clock for all.
       project('timeskip', { order: 3, timeoutMs: 120_000 }),
       project('e2e', { order: 4, timeoutMs: 300_000 }),
-      ...(process.env.HEADGATE_RECORD ? [project('record', { order: 5, timeoutMs: 60_000 })] : []),
+      // Each cell waits most of its time until the server has given the dead worker up.
+      project('crash', { order: 5, timeoutMs: 240_000, maxConcurrency: 6 }),
+      ...(process.env.HEADGATE_RECORD ? [project('record', { order: 6, timeoutMs: 60_000 })] : []),
     ],
   },
 });

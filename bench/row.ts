@@ -1,0 +1,69 @@
+/** A figure of the benchmark, beside what was measured in the same run for comparison. Pure. */
+
+/** Of several runs. */
+export interface Spread {
+  median: number;
+  p10: number;
+  p90: number;
+}
+
+export interface Row {
+  what: string;
+  unit: 'ms' | 'events' | 'events/s' | 'KB' | 'requests' | 'ratio';
+  /** Absent when it could not be measured; then `note` says why. */
+  measured?: Spread;
+  beside?: Spread & { what: string };
+  /** Measured to beside: the median of the pairs' ratios where runs alternate. */
+  ratio?: number;
+  /** What design.md asks for; absent where it asks for nothing. */
+  reach?: { text: string; reached?: boolean };
+  runs: number;
+  note?: string;
+}
+
+/** Bytes by what they were spent on, and such. */
+export interface Breakdown {
+  title: string;
+  columns: string[];
+  rows: (string | number)[][];
+}
+
+export interface Result {
+  rows: Row[];
+  breakdowns?: Breakdown[];
+}
+
+/** @throws TypeError when there are none */
+export function spreadOf(values: number[]): Spread {
+  const sorted = [...values].sort((a, b) => a - b);
+  return { median: quantile(sorted, 0.5), p10: quantile(sorted, 0.1), p90: quantile(sorted, 0.9) };
+}
+
+export function medianOf(values: number[]): number {
+  return spreadOf(values).median;
+}
+
+/** @param pairs `[measured, beside]`, of runs that alternated */
+export function comparePairs(
+  pairs: [number, number][],
+  beside: string,
+): Required<Pick<Row, 'measured' | 'beside' | 'ratio' | 'runs'>> {
+  return {
+    measured: spreadOf(pairs.map(([measured]) => measured)),
+    beside: { what: beside, ...spreadOf(pairs.map(([, other]) => other)) },
+    ratio: medianOf(pairs.map(([measured, other]) => measured / other)),
+    runs: pairs.length,
+  };
+}
+
+export function notMeasured(row: Pick<Row, 'what' | 'unit' | 'reach'>, why: string): Row {
+  return { ...row, runs: 0, note: `not measured: ${why}` };
+}
+
+function quantile(sorted: number[], share: number): number {
+  const at = (sorted.length - 1) * share;
+  const below = sorted[Math.floor(at)];
+  const above = sorted[Math.ceil(at)];
+  if (below === undefined || above === undefined) throw new TypeError('no runs');
+  return below + (above - below) * (at - Math.floor(at));
+}
