@@ -7,9 +7,14 @@ import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { bundleWorkflowCode, Worker, type WorkerOptions } from '@temporalio/worker';
 import type { HeadgateActivities } from '../src/contract/activities.js';
 import type { RolloutInput } from '../src/contract/inputs.js';
-import { LONG_TASK_QUEUE, ROLLOUT_WORKFLOW, rolloutWorkflowId, TASK_QUEUE } from '../src/contract/messages.js';
+import {
+  LONG_TASK_QUEUE,
+  ROLLOUT_WORKFLOW,
+  rolloutWorkflowId,
+  TASK_QUEUE,
+} from '../src/contract/messages.js';
 import type { ResolvedPlan } from '../src/plan/resolved.js';
-import { BUNDLE, CONVERTER, startTemporal } from '../test/support/temporal.js';
+import { BUNDLE, CONVERTER } from '../test/support/temporal.js';
 import {
   BARE_LONG_TASK_QUEUE,
   BARE_TASK_QUEUE,
@@ -17,6 +22,7 @@ import {
   type BareActivities,
   type BareActivity,
 } from './bare-contract.js';
+import { startServer } from './server.js';
 import type { Session } from './session.js';
 
 export interface Pair {
@@ -27,14 +33,14 @@ export interface Pair {
   end(): Promise<void>;
 }
 
+/** Workflow code, built. */
 export interface Bundles {
   rollout: string;
   bare: string;
 }
 
-const silent = () => {};
-
 export async function loadBundles(): Promise<Bundles> {
+  const silent = () => {};
   const { code } = await bundleWorkflowCode({
     workflowsPath: fileURLToPath(new URL('./bare-workflow.ts', import.meta.url)),
     payloadConverterPath: CONVERTER,
@@ -48,42 +54,28 @@ export async function startPair(
   bundles: Bundles,
   activities: HeadgateActivities,
 ): Promise<Pair> {
-  const starting = startTemporal();
-  const endServer = session.own(async () => (await starting).teardown());
-  const env = await starting;
+  const server = await startServer(session);
   const bareActivities: BareActivities = { async doNothing() {} };
-  const endWorkers = await startWorkers(session, env, [
+  const endWorkers = await startWorkers(session, server.env, [
     { taskQueue: TASK_QUEUE, workflowBundle: { code: bundles.rollout }, activities: { ...activities } },
     { taskQueue: LONG_TASK_QUEUE, activities: { ...activities } },
     { taskQueue: BARE_TASK_QUEUE, workflowBundle: { code: bundles.bare }, activities: { ...bareActivities } },
     { taskQueue: BARE_LONG_TASK_QUEUE, activities: { ...bareActivities } },
   ]);
-  const { workflow } = env.client;
+  const run = async (type: string, workflowId: string, taskQueue: string, input: unknown) => {
+    const handle = await server.env.client.workflow.start(type, { workflowId, taskQueue, args: [input] });
+    await handle.result();
+    return handle;
+  };
   return {
-    async rollOut(plan) {
+    rollOut(plan) {
       const input: RolloutInput = { plan, startedBy: 'bench', searchAttributes: true };
-      const workflowId = rolloutWorkflowId(plan.application);
-      const handle = await workflow.start(ROLLOUT_WORKFLOW, {
-        workflowId,
-        taskQueue: TASK_QUEUE,
-        args: [input],
-      });
-      await handle.result();
-      return handle;
+      return run(ROLLOUT_WORKFLOW, rolloutWorkflowId(plan.application), TASK_QUEUE, input);
     },
-    async runBare(sequence) {
-      const workflowId = `bare/${randomUUID()}`;
-      const handle = await workflow.start(BARE_WORKFLOW, {
-        workflowId,
-        taskQueue: BARE_TASK_QUEUE,
-        args: [sequence],
-      });
-      await handle.result();
-      return handle;
-    },
+    runBare: (sequence) => run(BARE_WORKFLOW, `bare/${randomUUID()}`, BARE_TASK_QUEUE, sequence),
     async end() {
       await endWorkers();
-      await endServer();
+      await server.end();
     },
   };
 }
@@ -94,23 +86,27 @@ async function startWorkers(
   each: Pick<WorkerOptions, 'taskQueue' | 'workflowBundle' | 'activities'>[],
 ): Promise<() => Promise<void>> {
   const workers: Worker[] = [];
-  for (const options of each) {
-    workers.push(
-      await Worker.create({
-        ...options,
-        connection: env.nativeConnection,
-        namespace: env.namespace,
-        dataConverter: { payloadConverterPath: CONVERTER },
-        // As src/worker.ts has them.
-        maxHeartbeatThrottleInterval: '1s',
-        defaultHeartbeatThrottleInterval: '1s',
-        shutdownGraceTime: '5s',
-      }),
-    );
-  }
+  for (const options of each) workers.push(await createWorker(env, options));
   const running = Promise.all(workers.map((worker) => worker.run()));
   return session.own(async () => {
-    for (const worker of workers) worker.shutdown();
+    // The runtime has stopped them already when it got the signal that ends us.
+    for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await running;
+  });
+}
+
+/** With the settings of src/worker.ts. */
+function createWorker(
+  env: TestWorkflowEnvironment,
+  options: Pick<WorkerOptions, 'taskQueue' | 'workflowBundle' | 'activities'>,
+): Promise<Worker> {
+  return Worker.create({
+    ...options,
+    connection: env.nativeConnection,
+    namespace: env.namespace,
+    dataConverter: { payloadConverterPath: CONVERTER },
+    maxHeartbeatThrottleInterval: '1s',
+    defaultHeartbeatThrottleInterval: '1s',
+    shutdownGraceTime: '5s',
   });
 }

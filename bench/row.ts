@@ -9,19 +9,19 @@ export interface Spread {
 
 export interface Row {
   what: string;
-  unit: 'ms' | 'events' | 'events/s' | 'KB' | 'requests' | 'ratio';
+  unit: 'ms' | 'events' | 'events/s' | 'KB' | 'requests';
   /** Absent when it could not be measured; then `note` says why. */
   measured?: Spread;
   beside?: Spread & { what: string };
   /** Measured to beside: the median of the pairs' ratios where runs alternate. */
   ratio?: number;
-  /** What design.md asks for; absent where it asks for nothing. */
+  /** What is to be reached, and whether it was; absent where nothing is. */
   reach?: { text: string; reached?: boolean };
   runs: number;
   note?: string;
 }
 
-/** Bytes by what they were spent on, and such. */
+/** What a figure is made of. */
 export interface Breakdown {
   title: string;
   columns: string[];
@@ -31,6 +31,8 @@ export interface Breakdown {
 export interface Result {
   rows: Row[];
   breakdowns?: Breakdown[];
+  /** What could not be measured although everything for it is there, a sentence each. */
+  failures?: string[];
 }
 
 /** @throws TypeError when there are none */
@@ -39,25 +41,14 @@ export function spreadOf(values: number[]): Spread {
   return { median: quantile(sorted, 0.5), p10: quantile(sorted, 0.1), p90: quantile(sorted, 0.9) };
 }
 
-export function medianOf(values: number[]): number {
-  return spreadOf(values).median;
-}
-
 /** @param pairs `[measured, beside]`, of runs that alternated */
-export function comparePairs(
-  pairs: [number, number][],
-  beside: string,
-): Required<Pick<Row, 'measured' | 'beside' | 'ratio' | 'runs'>> {
+export function comparePairs(pairs: [number, number][], beside: string) {
   return {
     measured: spreadOf(pairs.map(([measured]) => measured)),
     beside: { what: beside, ...spreadOf(pairs.map(([, other]) => other)) },
-    ratio: medianOf(pairs.map(([measured, other]) => measured / other)),
+    ratio: spreadOf(pairs.map(([measured, other]) => measured / other)).median,
     runs: pairs.length,
-  };
-}
-
-export function notMeasured(row: Pick<Row, 'what' | 'unit' | 'reach'>, why: string): Row {
-  return { ...row, runs: 0, note: `not measured: ${why}` };
+  } satisfies Partial<Row>;
 }
 
 function quantile(sorted: number[], share: number): number {

@@ -1,14 +1,28 @@
 /** One run of the benchmark: how thorough it is, and what has to be ended when it ends, however it ends. */
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 
 export class Session {
   readonly #ends = new Set<() => Promise<void>>();
-  #ended = false;
+  readonly #interruption = new AbortController();
 
-  constructor(
+  private constructor(
+    /** A run that shows whether the benchmark works, not how fast the product is. */
     readonly quick: boolean,
+    /** For what is left of it only as long as it lasts. */
+    readonly folder: string,
     /** One line about what is going on; never part of the result. */
     readonly log: (line: string) => void,
   ) {}
+
+  static async create(quick: boolean, log: (line: string) => void): Promise<Session> {
+    return new Session(quick, await mkdtemp(join(tmpdir(), 'headgate-bench-')), log);
+  }
+
+  get interrupted(): AbortSignal {
+    return this.#interruption.signal;
+  }
 
   /** How often something is measured. */
   runs(thorough: number, quick: number): number {
@@ -18,10 +32,10 @@ export class Session {
   /**
    * To be called before what it ends is started: an interruption may come in between.
    * @returns ends it now
-   * @throws Error when the run has been interrupted, so that nothing more is started
+   * @throws the reason of an interruption, so that nothing more is started
    */
-  own(end: () => Promise<void>): () => Promise<void> {
-    if (this.#ended) throw new Error('the benchmark was interrupted');
+  own(end: () => Promise<unknown>): () => Promise<void> {
+    this.interrupted.throwIfAborted();
     const once = async () => {
       if (this.#ends.delete(once)) await end();
     };
@@ -29,11 +43,12 @@ export class Session {
     return once;
   }
 
-  /** The newest first. What cannot be ended does not keep the rest. */
-  async endAll(): Promise<void> {
-    this.#ended = true;
+  /** Ends everything that is still owned, the newest first. What cannot be ended does not keep the rest. */
+  async end(): Promise<void> {
+    this.#interruption.abort(new Error('the benchmark has ended'));
     for (const end of [...this.#ends].reverse()) {
       await end().catch((error: unknown) => this.log(`could not be stopped: ${String(error)}`));
     }
+    await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

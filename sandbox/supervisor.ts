@@ -115,13 +115,23 @@ class Supervisor {
     this.#scratch = await makeScratch();
     const inventory = this.#inventory;
     const deps = { context: this.#context, inventory, keys: this.#keys, scratch: this.#scratch };
-    const [aws, databases] = await Promise.all([
-      inventory.start(
-        'aws',
-        () => startAws(this.#context, required('HEADGATE_TOOL_MOTO')),
-        ({ process: { pid, log, readyMs } }) => ({ pid, log, readyMs }),
-      ),
-      startDatabases(deps),
+    // Each waits for what it needs and for nothing else: Temporal, the slowest, holds up nobody.
+    const aws = inventory.start(
+      'aws',
+      () => startAws(this.#context, required('HEADGATE_TOOL_MOTO')),
+      ({ process: { pid, log, readyMs } }) => ({ pid, log, readyMs }),
+    );
+    const databases = startDatabases(deps);
+    const configured = Promise.all([
+      databases,
+      aws.then(() => createSecret(this.#keys.aws)),
+      writeEnvFile(this.#places.stagingEnv),
+    ]);
+    const [staging, production] = await Promise.all([
+      configured.then(() => this.#startReleases('staging')),
+      configured.then(() => this.#startReleases('production')),
+      Promise.all([aws, databases]).then((found) => publishFigures(deps, ...found)),
+      databases.then(() => applyFirstInfrastructure(deps, required('HEADGATE_TOOL_TERRAFORM'))),
       inventory.startProcess('temporal', () =>
         startTemporal(this.#context, required('HEADGATE_TOOL_TEMPORAL')),
       ),
@@ -133,14 +143,6 @@ class Supervisor {
         }),
       ),
       makeRepository(this.#places.repository),
-      writeEnvFile(this.#places.stagingEnv),
-    ]);
-    await createSecret(this.#keys.aws);
-    const [staging, production] = await Promise.all([
-      this.#startReleases('staging'),
-      this.#startReleases('production'),
-      publishFigures(deps, aws, databases),
-      applyFirstInfrastructure(deps, required('HEADGATE_TOOL_TERRAFORM')),
     ]);
     const releases = { staging, production };
     const address = this.#state.addresses.production ?? '';

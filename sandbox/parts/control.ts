@@ -79,7 +79,8 @@ async function carryOut(
     case 'logs':
     case 'previousLogs': {
       const log = releases.logOf(release || releases.status().live.id, verb === 'previousLogs');
-      return { log: await readFile(log, 'utf8') };
+      // Most releases have had no process before.
+      return { log: await readFile(log, 'utf8').catch(() => '') };
     }
     default:
       throw new ReleaseError(`There is no verb "${verb}".`);

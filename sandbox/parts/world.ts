@@ -5,6 +5,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import {
   CloudWatchClient,
+  type MetricDatum,
   PutMetricAlarmCommand,
   PutMetricDataCommand,
   SetAlarmStateCommand,
@@ -13,6 +14,8 @@ import type { RunningPostgres } from './postgres.js';
 import type { AwsAccess } from './secrets.js';
 
 const EVERY_MS = 1_000;
+const HOUR_MINUTES = 60;
+const MINUTE_MS = 60_000;
 const ALARMING_PART = 0.9;
 const NAMESPACE = 'AWS/RDS';
 
@@ -42,6 +45,7 @@ export async function startWorld({ aws, databases, log }: WorldOptions): Promise
   const turn = async () => {
     for (const watch of watches) await watch.publish();
   };
+  for (const watch of watches) await watch.publishPast();
   await turn();
   const ended = repeat(turn, abort.signal, log);
   return {
@@ -84,6 +88,19 @@ class DatabaseWatch {
     this.#watched = watched;
   }
 
+  /**
+   * The hour before: CloudWatch's periods of five minutes are complete from the first rollout on. As many connections
+   * as there are now: an idle application's.
+   */
+  async publishPast(): Promise<void> {
+    const { connections } = await this.#measure();
+    const now = Date.now();
+    const data = Array.from({ length: HOUR_MINUTES }, (_, minute) =>
+      this.#datum(connections, new Date(now - (minute + 1) * MINUTE_MS)),
+    );
+    await this.#client.send(new PutMetricDataCommand({ Namespace: NAMESPACE, MetricData: data }));
+  }
+
   /** A database that is down has no figure: CloudWatch has a gap then, as in real life. */
   async publish(): Promise<void> {
     const load = await this.#measure().catch(() => undefined);
@@ -91,19 +108,21 @@ class DatabaseWatch {
     await this.#client.send(
       new PutMetricDataCommand({
         Namespace: NAMESPACE,
-        MetricData: [
-          {
-            MetricName: 'DatabaseConnections',
-            Dimensions: this.#dimensions(),
-            Value: load.connections,
-            Unit: 'Count',
-            Timestamp: new Date(),
-            StorageResolution: 1,
-          },
-        ],
+        MetricData: [this.#datum(load.connections, new Date())],
       }),
     );
     if (this.#watched.hasAlarms) await this.#setAlarms(load);
+  }
+
+  #datum(connections: number, at: Date): MetricDatum {
+    return {
+      MetricName: 'DatabaseConnections',
+      Dimensions: this.#dimensions(),
+      Value: connections,
+      Unit: 'Count',
+      Timestamp: at,
+      StorageResolution: 1,
+    };
   }
 
   async #measure(): Promise<Load> {

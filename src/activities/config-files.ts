@@ -25,9 +25,7 @@ export interface OpenFile {
   written: string;
 }
 
-/** Everything of Headgate's beside a dotenv file begins with the file's name and this. */
-export const INFIX = '.headgate-';
-
+/** What lies beside the file. */
 export interface ConfigNames {
   /** The exact bytes of before. */
   backup: string;
@@ -95,7 +93,7 @@ export function hasReference(place: DotenvPlace): boolean {
 
 /** @param path with every symbolic link followed */
 export function namesOf(path: string, { context, step }: ConfigInput): ConfigNames {
-  const ownPrefix = `${path}${INFIX}${context.runId}-`;
+  const ownPrefix = `${path}.headgate-${context.runId}-`;
   const own = ownPrefix + step.name.replaceAll('/', '-');
   return { backup: `${own}.bak`, record: `${own}.json`, ownPrefix };
 }
@@ -104,10 +102,13 @@ export function encodeRecord(record: ConfigRecord): Buffer {
   return Buffer.from(`${JSON.stringify(record)}\n`);
 }
 
-/** Undefined when there is none: then this step has not replaced the file. */
-export async function readRecord(host: FileHost, { record }: ConfigNames): Promise<ConfigRecord | undefined> {
-  const file = await host.read(record);
-  return file && JSON.parse(file.bytes.toString('utf8'));
+/** Without a record this step has not replaced the file. */
+export async function readBeside(
+  host: FileHost,
+  { backup, record }: ConfigNames,
+): Promise<{ backup?: Buffer; record?: ConfigRecord }> {
+  const [bytes, written] = await host.readPrivate([backup, record]);
+  return { backup: bytes, record: written && JSON.parse(written.toString('utf8')) };
 }
 
 /** Keys of the plan with their values, references resolved. */

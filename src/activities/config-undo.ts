@@ -2,21 +2,18 @@
 import type { ConfigFound, UndoResult } from '../contract/activities.js';
 import type { DotenvPlace } from '../plan/resolved.js';
 import { conflict } from '../platform/failures.js';
-import type { HostFile } from '../tools/dotenv-files.js';
 import {
   type ConfigCall,
   type ConfigDeps,
-  type ConfigNames,
   type ConfigRecord,
   digestValue,
   findFile,
   hasReference,
-  INFIX,
   nameOf,
   namesOf,
   type OpenFile,
   pathOf,
-  readRecord,
+  readBeside,
   sha256,
   short,
   wantedValues,
@@ -54,14 +51,13 @@ async function tryOnce(
   }
   const names = namesOf(file.path, input);
   if (found.sha256 === base.sha256) {
-    await sweep(open, names);
+    await host.clear(file.path, [names.backup, names.record]);
     return { summary: `${base.file} is as it was (${short(base.sha256)})`, changed: false };
   }
-  const record = await readRecord(host, names);
-  const backup = await host.read(names.backup);
+  const { backup, record } = await readBeside(host, names);
   if (record?.sha256 === found.sha256 && isOf(base, backup)) {
-    if (!(await host.replace(file, backup.bytes, Number.parseInt(base.mode, 8)))) return undefined;
-    await sweep(open, names);
+    if (!(await host.replace(file, backup, Number.parseInt(base.mode, 8)))) return undefined;
+    await host.clear(file.path, [names.backup, names.record]);
     return { summary: `${base.file} is back to its bytes of before (${short(base.sha256)})`, changed: true };
   }
   if (!(await holdsOurs(deps, input, open, record))) {
@@ -90,11 +86,11 @@ async function putOwnKeysBack(
   { texts }: ConfigDeps,
   input: ConfigCall,
   { host, file }: OpenFile,
-  { record, backup }: { record: ConfigRecord; backup: HostFile },
+  { record, backup }: { record: ConfigRecord; backup: Buffer },
 ): Promise<UndoResult | undefined> {
   const { base } = input;
   const now = texts.values(file.bytes);
-  const before = texts.values(backup.bytes);
+  const before = texts.values(backup);
   let bytes = file.bytes;
   const back: string[] = [];
   const left: string[] = [];
@@ -102,7 +98,7 @@ async function putOwnKeysBack(
     const value = now.get(key);
     if (value === before.get(key)) continue;
     const isOurs = value !== undefined && digestValue(key, value) === digest;
-    const edited = isOurs ? texts.putBack(bytes, backup.bytes, key) : undefined;
+    const edited = isOurs ? texts.putBack(bytes, backup, key) : undefined;
     if (edited) back.push(key);
     else left.push(key);
     bytes = edited ?? bytes;
@@ -123,16 +119,8 @@ async function putOwnKeysBack(
   };
 }
 
-/** Nothing of this step is left beside the file, nor what a killed attempt left half written. */
-async function sweep({ host, file }: OpenFile, names: ConfigNames): Promise<void> {
-  const beside = await host.list(file.path, INFIX);
-  await host.remove(
-    beside.filter((path) => path === names.backup || path === names.record || path.endsWith('.tmp')),
-  );
-}
-
-function isOf(base: ConfigFound, backup: HostFile | undefined): backup is HostFile {
-  return backup !== undefined && sha256(backup.bytes) === base.sha256;
+function isOf(base: ConfigFound, backup: Buffer | undefined): backup is Buffer {
+  return backup !== undefined && sha256(backup) === base.sha256;
 }
 
 /** Path of the file that was looked at. */

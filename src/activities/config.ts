@@ -21,11 +21,10 @@ import {
   type ConfigDeps,
   digestValue,
   encodeRecord,
-  INFIX,
   namesOf,
   type OpenFile,
   openFile,
-  readRecord,
+  readBeside,
   sha256,
   short,
   wantedValues,
@@ -107,11 +106,11 @@ async function writeConfig(deps: ConfigDeps, input: ConfigCall, signal: AbortSig
     ]);
     if (await host.replace(file, bytes, file.mode)) return { sha256: record.sha256, changedKeys };
     // Ours was never live, and the undo has to know: there is nothing of ours to take out of theirs.
-    await host.remove([names.record, names.backup]);
+    await host.clear(file.path, [names.record, names.backup]);
     const now = await openFile(deps, input, signal);
     throw changedMeanwhile(base, now.found);
   }
-  const record = await readRecord(host, names);
+  const { record } = await readBeside(host, names);
   if (record?.sha256 === found.sha256) {
     return { sha256: found.sha256, changedKeys: Object.keys(record.values) };
   }
@@ -121,11 +120,11 @@ async function writeConfig(deps: ConfigDeps, input: ConfigCall, signal: AbortSig
 async function verifyConfig(deps: ConfigDeps, input: ConfigCall, signal: AbortSignal): Promise<Measurement> {
   const startedAt = performance.now();
   const { host, file, found } = await openFile(deps, input, signal);
-  const backup =
-    found.sha256 === input.base.sha256 ? file : await host.read(namesOf(file.path, input).backup);
+  const isAsBefore = found.sha256 === input.base.sha256;
+  const { backup } = isAsBefore ? { backup: file.bytes } : await readBeside(host, namesOf(file.path, input));
   const wanted = await wantedValues(deps, input);
   const now = deps.texts.values(file.bytes);
-  const before = backup && deps.texts.values(backup.bytes);
+  const before = backup && deps.texts.values(backup);
   const wrong = [...wanted].filter(([key, value]) => now.get(key) !== value).map(([key]) => key);
   const others = [...new Set([...(before?.keys() ?? []), ...now.keys()])].filter((key) => !wanted.has(key));
   const touched = others.filter((key) => before?.get(key) !== now.get(key));
@@ -154,12 +153,11 @@ async function verifyConfig(deps: ConfigDeps, input: ConfigCall, signal: AbortSi
 async function settleConfig(deps: ConfigDeps, input: ConfigCall, signal: AbortSignal): Promise<UndoResult> {
   const { host, file, found } = await openFile(deps, input, signal);
   const { ownPrefix } = namesOf(file.path, input);
-  const beside = await host.list(file.path, INFIX);
-  const dead = beside.filter((path) => {
-    const isOurs = path.startsWith(ownPrefix) && !path.endsWith('.tmp');
-    return !isOurs && /^[\w.-]+\.(bak|json|tmp)$/.test(path.slice(file.path.length + INFIX.length));
-  });
-  await host.remove(dead);
+  const dead = (await host.list(file.path)).filter(
+    (path) =>
+      !path.startsWith(ownPrefix) && /^\.headgate-[\w.-]+\.(bak|json)$/.test(path.slice(file.path.length)),
+  );
+  await host.clear(file.path, dead);
   if (dead.length === 0) return { summary: `no older backup lies beside ${found.file}`, changed: false };
   return { summary: `${dead.length} files of earlier rollouts beside ${found.file} removed`, changed: true };
 }

@@ -30,8 +30,12 @@ const OTHER_NAME = /ALTNAME|NotValidForName/;
 const UNTRUSTED =
   /self-signed|unable to (get|verify)|certificate (has expired|is not yet valid)|InvalidCertificate|CERT_/i;
 const NO_TLS = /wrong version number|packet length too long|InvalidContentType|InvalidMessage/i;
-/** gRPC has no word for a server that takes a connection and drops it. */
-const DROPPED = /^Failed to connect$|Connection ?Reset|ECONNRESET|Broken ?Pipe|socket hang up/i;
+/**
+ * gRPC has no word for a server that takes a connection and drops it; hyper has one for each moment at which it
+ * notices, and now and then notices before it reads an alert.
+ */
+const DROPPED =
+  /^Failed to connect$|ECONNRESET|socket hang up|ConnectionReset|ConnectionAborted|BrokenPipe|UnexpectedEof|"connection closed"/;
 
 const NO_CERTIFICATE_FIX =
   'client_cert_path and client_key_path, both, in the tls table of the profile (TEMPORAL_TLS_CLIENT_CERT_PATH, TEMPORAL_TLS_CLIENT_KEY_PATH)';

@@ -44,15 +44,21 @@ export interface FileHost {
   replace(file: HostFile, bytes: Buffer, mode: number): Promise<boolean>;
   /** One after the other, each whole, durable and readable to its owner alone. */
   writePrivate(files: { path: string; bytes: Buffer }[]): Promise<void>;
-  /** What lies beside `path` and is named as it is, then `infix`, then anything. Paths. */
-  list(path: string, infix: string): Promise<string[]>;
-  /** What is gone already is no error. */
-  remove(paths: string[]): Promise<void>;
+  /** What `writePrivate` wrote; undefined where nothing is there. */
+  readPrivate(paths: string[]): Promise<(Buffer | undefined)[]>;
+  /** Everything of Headgate's beside `path`. Paths. */
+  list(path: string): Promise<string[]>;
+  /** Removes `own`, and what was killed half way beside `path`. What is gone already is no error. */
+  clear(path: string, own: string[]): Promise<void>;
 }
 
-/** What `replace` and `writePrivate` leave behind when they are killed half way. */
+/** Everything of Headgate's beside a file begins with the file's name and this. */
+export const INFIX = '.headgate-';
+/** What `replace` and `writePrivate` leave behind when they are killed half way ends so. */
+export const TEMPORARY = '.tmp';
+
 export function temporaryName(path: string): string {
-  return `${path}.headgate-${randomBytes(6).toString('hex')}.tmp`;
+  return path + INFIX + randomBytes(6).toString('hex') + TEMPORARY;
 }
 
 /**
@@ -126,22 +132,34 @@ class LocalFiles implements FileHost {
     }
   }
 
-  async list(path: string, infix: string): Promise<string[]> {
+  async readPrivate(paths: string[]): Promise<(Buffer | undefined)[]> {
+    return Promise.all(
+      paths.map((path) =>
+        readFile(path).catch((error: unknown) => {
+          if (codeOf(error) === 'ENOENT') return undefined;
+          throw describe(error, `${path} cannot be read`);
+        }),
+      ),
+    );
+  }
+
+  async list(path: string): Promise<string[]> {
     const folder = dirname(path);
     try {
       const names = await readdir(folder);
       return names
-        .filter((name) => name.startsWith(basename(path) + infix))
+        .filter((name) => name.startsWith(basename(path) + INFIX))
         .map((name) => join(folder, name));
     } catch (error) {
       throw describe(error, `${folder} cannot be listed`);
     }
   }
 
-  async remove(paths: string[]): Promise<void> {
-    for (const path of paths) {
-      await rm(path, { force: true }).catch((error: unknown) => {
-        throw describe(error, `${path} cannot be removed`);
+  async clear(path: string, own: string[]): Promise<void> {
+    const halfWay = (await this.list(path)).filter((name) => name.endsWith(TEMPORARY));
+    for (const name of [...own, ...halfWay]) {
+      await rm(name, { force: true }).catch((error: unknown) => {
+        throw describe(error, `${name} cannot be removed`);
       });
     }
   }

@@ -5,8 +5,10 @@ import {
   cannotKeepOwner,
   type FileHost,
   type HostFile,
+  INFIX,
   mayChangeOwner,
   notRegular,
+  TEMPORARY,
   temporaryName,
 } from './dotenv-files.js';
 import {
@@ -61,24 +63,23 @@ class SshFiles implements FileHost {
     const temporary = temporaryName(file.path);
     const what = `${this.#nameOf(file.path)} cannot be replaced`;
     try {
-      const upload = await this.#command(what, { file: bytes }, (local) => [
+      const sent = await this.#command(what, { file: bytes }, (local) => [
         `put -f ${local('file')} ${quoteName(temporary)}`,
-        `chmod ${mode.toString(8)} ${quotePattern(temporary)}`,
+        `chmod ${octal(mode)} ${quotePattern(temporary)}`,
         `ls -ln ${quotePattern(temporary)}`,
-      ]);
-      if (readListing(upload.lines)?.owner !== file.owner) await this.#giveTo(temporary, file, mode);
-      const { fetched } = await this.#command(what, {}, (local) => [
         `get ${quotePattern(file.path)} ${local('now')}`,
       ]);
+      const isKept = readListing(sent.lines)?.owner === file.owner;
+      const { fetched } = isKept ? sent : await this.#giveTo(temporary, file, mode, what);
       if (!fetched.get('now')?.equals(file.bytes)) {
-        await this.remove([temporary]);
+        await this.clear(file.path, [temporary]);
         return false;
       }
       await this.#command(what, {}, () => [moving(temporary, file.path)]);
       return true;
     } catch (error) {
-      // What cannot be removed now is swept by the undo or when the rollout settles.
-      await this.remove([temporary]).catch(() => undefined);
+      // What cannot be removed now is removed by the undo, or when the rollout settles.
+      await this.clear(file.path, [temporary]).catch(() => undefined);
       throw error;
     }
   }
@@ -100,41 +101,50 @@ class SshFiles implements FileHost {
     );
   }
 
-  async list(path: string, infix: string): Promise<string[]> {
-    const { lines } = await this.#run({ commands: () => [`-ls -1 ${quotePattern(path + infix)}*`] });
+  async readPrivate(paths: string[]): Promise<(Buffer | undefined)[]> {
+    const { fetched, errors } = await this.#run({
+      commands: (local) => paths.map((path, index) => `-get ${quotePattern(path)} ${local(`file-${index}`)}`),
+    });
+    if (/Permission denied/.test(errors)) {
+      throw describeCommand(`${this.#nameOf(paths[0] ?? '')} cannot be read`, errors);
+    }
+    return paths.map((_path, index) => fetched.get(`file-${index}`));
+  }
+
+  async list(path: string): Promise<string[]> {
+    const { lines } = await this.#run({ commands: () => [`-ls -1 ${quotePattern(path + INFIX)}*`] });
     // It prints letters of other alphabets as it likes; what follows the infix is Headgate's own.
     return lines.flatMap((line) => {
-      const at = line.indexOf(infix, line.lastIndexOf('/'));
+      const at = line.indexOf(INFIX, line.lastIndexOf('/'));
       return at === -1 ? [] : [path + line.slice(at).trimEnd()];
     });
   }
 
-  async remove(paths: string[]): Promise<void> {
-    if (paths.length === 0) return;
-    const { errors } = await this.#run({ commands: () => paths.map((path) => `-rm ${quotePattern(path)}`) });
+  async clear(path: string, own: string[]): Promise<void> {
+    const patterns = [...own.map(quotePattern), `${quotePattern(path + INFIX)}*${TEMPORARY}`];
+    const { errors } = await this.#run({ commands: () => patterns.map((pattern) => `-rm ${pattern}`) });
     if (/Permission denied/.test(errors)) {
-      throw describeCommand(`${this.#nameOf(paths[0] ?? '')} cannot be removed`, errors);
+      throw describeCommand(`${this.#nameOf(own[0] ?? path)} cannot be removed`, errors);
     }
   }
 
   /** Only root may give files away, and sftp wants numbers where it shows names. */
-  async #giveTo(temporary: string, file: HostFile, mode: number): Promise<void> {
+  async #giveTo(temporary: string, file: HostFile, mode: number, what: string): Promise<SftpResult> {
     const [user, group, ...rest] = file.owner.split(' ');
     const { fetched } = await this.#run({
       commands: (local) => [`-get /etc/passwd ${local('users')}`, `-get /etc/group ${local('groups')}`],
     });
     const uid = rest.length > 0 ? undefined : idOf(user, fetched.get('users'));
     const gid = rest.length > 0 ? undefined : idOf(group, fetched.get('groups'));
-    const { lines } = await this.#run({
-      commands: () => [
-        ...(uid === undefined ? [] : [`-chown ${uid} ${quotePattern(temporary)}`]),
-        ...(gid === undefined ? [] : [`-chgrp ${gid} ${quotePattern(temporary)}`]),
-        // After the owner, whose change clears bits.
-        `-chmod ${mode.toString(8)} ${quotePattern(temporary)}`,
-        `-ls -ln ${quotePattern(temporary)}`,
-      ],
-    });
-    if (readListing(lines)?.owner === file.owner || mayChangeOwner(mode)) return;
+    const given = await this.#command(what, {}, (local) => [
+      ...(uid === undefined ? [] : [`-chown ${uid} ${quotePattern(temporary)}`]),
+      ...(gid === undefined ? [] : [`-chgrp ${gid} ${quotePattern(temporary)}`]),
+      // After the owner, whose change clears bits.
+      `chmod ${octal(mode)} ${quotePattern(temporary)}`,
+      `ls -ln ${quotePattern(temporary)}`,
+      `get ${quotePattern(file.path)} ${local('now')}`,
+    ]);
+    if (readListing(given.lines)?.owner === file.owner || mayChangeOwner(mode)) return given;
     throw cannotKeepOwner(this.#nameOf(file.path), file.owner);
   }
 
@@ -156,6 +166,10 @@ class SshFiles implements FileHost {
 /** Over what is there, at once: the server's posix-rename. One without it fails, and nothing has changed. */
 function moving(from: string, to: string): string {
   return `rename ${quoteName(from)} ${quoteName(to)}`;
+}
+
+function octal(mode: number): string {
+  return mode.toString(8);
 }
 
 /** In `passwd` or `group`; undefined when it is not there. */

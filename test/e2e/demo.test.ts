@@ -1,7 +1,9 @@
 /** The document's story by one command, as a newcomer runs it. */
 
+import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { promisify } from 'node:util';
 import { afterEach, describe, expect, test } from 'vitest';
 import { type Ended, type Line, Product, STORY, until } from '../support/product.js';
 
@@ -40,6 +42,13 @@ async function changesOf(stage: string): Promise<{ at: string; target: string }[
   );
 }
 
+/** Subjects of the commits of the remote, the newest first. */
+async function gitLog(): Promise<string[]> {
+  const remote = join(product.home, 'sandbox/repository/remote.git');
+  const { stdout } = await promisify(execFile)('git', ['-C', remote, 'log', '--format=%s', 'main']);
+  return stdout.trim().split('\n');
+}
+
 /** When the sandbox last did this to a release. */
 async function lastTime(what: string): Promise<string> {
   const text = await readFile(join(product.home, 'sandbox/logs/supervisor.log'), 'utf8');
@@ -65,12 +74,25 @@ describe('demo', () => {
     ]);
     expect(stepsOf(ended, 'succeeded')).toEqual(
       expect.arrayContaining([
+        'staging/settings',
+        'staging/checkConfig',
+        'staging/commit',
         'staging/loadTest',
+        'staging/validate',
         'production/approval',
+        'production/infra',
+        'production/reboot',
+        'production/settings',
+        'production/tag',
         'production/deploy',
         'production/monitor',
+        'production/checklist',
       ]),
     );
+    const checklist = ended.lines.filter(
+      ({ type, step, status }) => type === 'measurement' && step === 'checklist' && status === 'pass',
+    );
+    expect(checklist).toHaveLength(10);
     await product.untilNothingRuns();
   });
 
@@ -85,7 +107,15 @@ describe('demo', () => {
       ),
     );
     expect(stepsOf(ended, 'undone')).toEqual(expect.arrayContaining(['staging/deploy', 'staging/settings']));
-    expect((await changesOf('staging')).length, 'positive control: staging was changed').toBeGreaterThan(0);
+    await lastTime('staging: traffic on v1.0.1-2');
+    expect(await readFile(join(product.home, 'sandbox/staging/.env'), 'utf8')).toContain(
+      'DB_CONNECTION_LIMIT=20   # see the load test report\n',
+    );
+    expect(await gitLog()).toEqual([
+      expect.stringMatching(/^Revert/),
+      'fix: increase database connection pool for peak load',
+      'The application, version v1.0.0',
+    ]);
     expect(await changesOf('production')).toEqual([]);
   });
 
@@ -109,6 +139,15 @@ describe('demo', () => {
     expect(back.filter(({ at }) => at > startedAgain)).toEqual([]);
     const checks = restoredOf(ended);
     expect(checks.some(({ what }) => what.startsWith('production in force'))).toBe(true);
+    // What the plan keeps is kept, and said.
+    const { left, stop, diagnostics } = (outcomeOf(ended)?.data ?? {}) as {
+      left: string[];
+      stop: { advice?: string[] };
+      diagnostics: { folder: string }[];
+    };
+    expect(left.map((line) => line.split(' ')[0]).sort()).toEqual(['production/infra', 'production/reboot']);
+    expect(stop.advice?.join()).toContain('error log of the release');
+    expect(diagnostics.map(({ folder }) => folder)).toContain('diagnostics/production-v1.0.1-2');
     expect(checks.filter(({ ok }) => !ok)).toEqual([]);
   });
 

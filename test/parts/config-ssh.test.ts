@@ -18,7 +18,13 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runChild } from '../../src/platform/children.js';
 import { createSshFiles } from '../../src/tools/ssh-files.js';
-import { type ConfigWorld, describeConfig, ORIGINAL, openConfigStep } from '../support/describe-config.js';
+import {
+  type ConfigWorld,
+  describeConfig,
+  ODDEST_NAME,
+  ORIGINAL,
+  openConfigStep,
+} from '../support/describe-config.js';
 import { isAlive, waitFor } from '../support/processes.js';
 import { createKey, findFreePort, type Sshd, sshdIsMissing, startSshd } from '../support/sshd.js';
 
@@ -53,7 +59,10 @@ describe.skipIf(sshdIsMissing())('config by SSH, against a real server', () => {
     };
   }
 
-  describeConfig('by SSH', () => world);
+  // One connection for many sessions: what a user's own configuration may ask for, and quicker.
+  describeConfig('by SSH', () => worldOf({ HEADGATE_SSH_CONFIG: sshd.configure(sshd.sharing) }), [
+    ODDEST_NAME,
+  ]);
 
   describe('sessions', () => {
     let at: Awaited<ReturnType<typeof openConfigStep>>;

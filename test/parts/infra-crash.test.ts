@@ -53,6 +53,23 @@ describe.skipIf(missing)('infra that is interrupted', () => {
     expect((await world.look(both)).found.stateDigest).toBe(found.stateDigest);
   });
 
+  it('by an abort that terraform does not hear: killed when abortGrace is over, and its record is kept', async () => {
+    await world.prepare({ vars: { size: 20 } });
+    const { found } = await world.look(after);
+    await world.pretendTerraform(
+      `apply) trap '' INT; echo deaf >> ${world.file('log')}; while :; do sleep 0.05; done;;`,
+    );
+    const { result, cancel } = world.beginApply(found, { ...after, abortGraceMs: 700 });
+    await world.waitForLog('deaf');
+    const family = await world.processes();
+    const startedAt = performance.now();
+    cancel();
+    await expect(result).rejects.toBeInstanceOf(CancelledFailure);
+    expect(performance.now() - startedAt).toBeGreaterThanOrEqual(700);
+    expect(family.filter(({ pid }) => isAlive(pid))).toEqual([]);
+    expect(await world.grep('"killed":true')).toEqual([expect.stringMatching(/runs\/.*\/run\.json$/)]);
+  });
+
   it('by an abort before it has begun: nothing begins', async () => {
     await world.prepare({ vars: { size: 20 } });
     const { found } = await world.look(after);

@@ -166,19 +166,17 @@ describe.skipIf(opensslIsMissing())('Temporal behind TLS', () => {
       });
 
     test.concurrent('no client certificate', async ({ expect }) => {
-      const env = profile('none', byCertificate);
-      const refused = await refusals(env);
-      expect(refused).toEqual([
-        expect.stringMatching(/asks for a client certificate .*client_cert_path and client_key_path, both/),
-        expect.stringMatching(/asks for a client certificate .*client_cert_path and client_key_path, both/),
-      ]);
+      const [client, worker] = await refusals(profile('none', byCertificate));
+      expect(client).toMatch(/asks for a client certificate .*client_cert_path and client_key_path, both/);
+      // The worker's library may see the end of the connection before the reason for it.
+      expect(worker).toMatch(/client_cert_path and client_key_path, both/);
     });
 
     test.concurrent('a client certificate without its key', async ({ expect }) => {
       const env = profile('none', byCertificate, { TEMPORAL_TLS_CLIENT_CERT_PATH: file('client.pem') });
       const [client, worker] = await refusals(env);
-      expect(client).toContain('asks for a client certificate');
-      expect(worker).toContain('asks for a client certificate');
+      expect(client).toMatch(/asks for a client certificate .*client_cert_path and client_key_path, both/);
+      expect(worker).toMatch(/client_cert_path and client_key_path, both/);
     });
 
     test.concurrent('a client certificate that another CA signed', async ({ expect }) => {
@@ -186,7 +184,7 @@ describe.skipIf(opensslIsMissing())('Temporal behind TLS', () => {
       try {
         const [client, worker] = await refusals({ ...stranger(), TEMPORAL_ADDRESS: strict.address });
         expect(client).toMatch(/does not accept the client certificate .*signed by a CA/);
-        expect(worker).toMatch(/does not accept the client certificate .*signed by a CA/);
+        expect(worker).toMatch(/signed by a CA/);
       } finally {
         strict.close();
       }

@@ -15,6 +15,8 @@ const WORKER = fileURLToPath(new URL('./crash-worker.mjs', import.meta.url));
 const READY_TIMEOUT_MS = 40_000;
 const DEATH_TIMEOUT_MS = 90_000;
 const END_TIMEOUT_MS = 150_000;
+/** Every look at a rollout costs its worker a query. */
+const POLL_MS = 500;
 /** What a dead worker may leave running: its guardians have to end it. */
 const ORPHANS_MS = 2_000;
 
@@ -32,7 +34,9 @@ export async function runCell({ subject, moment, fact }: Cell, parts: Parts, nam
     closing.push(() => headgate.close());
     const describe = () => headgate.describe(name).catch(() => undefined);
     const kill = () => first.kill();
-    const armed = fact.arm?.({ world, place, describe, kill });
+    const armed = Promise.resolve(fact.arm?.({ world, place, describe, kill }));
+    // A fact that never comes is told below, with what the rollout did instead.
+    armed.catch(() => undefined);
     await headgate.start(await writePlan(place, world), 'ana');
     await first.untilKilled(describe);
     await armed;
@@ -89,8 +93,14 @@ class CrashWorker {
   }
 
   async untilKilled(describe: () => Promise<RolloutState | undefined>): Promise<void> {
-    await waitFor(() => this.#hasEnded, 'the death of the worker', DEATH_TIMEOUT_MS).catch(async (error) => {
-      throw new Error(`${error}\n${JSON.stringify(summaryOf(await describe()), null, 1)}\n${this.#output}`);
+    let state: RolloutState | undefined;
+    const isDead = async () => {
+      if (!this.#hasEnded) state = await describe();
+      if (state && state.temporalStatus !== 'RUNNING') throw new Error('the worker was not killed');
+      return this.#hasEnded;
+    };
+    await waitFor(isDead, 'the death of the worker', DEATH_TIMEOUT_MS, POLL_MS).catch((error) => {
+      throw new Error(`${error}\n${JSON.stringify(summaryOf(state), null, 1)}\n${this.#output}`);
     });
     expect(this.#child.signalCode, this.#output).toBe('SIGKILL');
   }
@@ -178,7 +188,7 @@ async function untilClosed(headgate: Headgate, name: string, world: World): Prom
     }
     return latest.temporalStatus !== 'RUNNING';
   };
-  await waitFor(isClosed, `the end of ${name}`, END_TIMEOUT_MS, 250).catch((error) => {
+  await waitFor(isClosed, `the end of ${name}`, END_TIMEOUT_MS, POLL_MS).catch((error) => {
     throw new Error(`${error}\n${JSON.stringify(summaryOf(latest), null, 1)}`);
   });
   if (!latest) throw new Error('the rollout is gone');

@@ -36,6 +36,21 @@ export interface ConfigWorld {
   prefix: string;
 }
 
+/** Names in which a shell, a pattern or a batch file would see more than a name. */
+const ODD_NAMES = [
+  'we ird/.env',
+  `quo'te"s/.e'n"v`,
+  'glob [x] *?/.env*',
+  'back\\slash/.en\\v',
+  'br{a,b}ce/.env{1,2}',
+  '#hash $HOME `id`/.env;#',
+  'ümläut 漢/.énv',
+  ' edge /.env ',
+];
+
+/** Every odd character of the names above. */
+export const ODDEST_NAME = `o'd"d [x] *? {a,b} \\v #h $HOME \`id\` ümläut 漢/ .e'n"v*? [y] {1,2} \\;# `;
+
 export const SET = { DB_CONNECTION_LIMIT: '50', DB_POOL_TIMEOUT: '30', DB_STATEMENT_CACHE_SIZE: '200' };
 
 export const ORIGINAL = `# Backend, staging
@@ -131,7 +146,8 @@ export async function openConfigStep(world: ConfigWorld, name = '.env') {
 
 const OWN = ['run-1-staging-settings.bak', 'run-1-staging-settings.json'];
 
-export function describeConfig(kind: string, world: () => ConfigWorld): void {
+/** Where every call is a session of its own, `oddNames` may be all of them in one. */
+export function describeConfig(kind: string, world: () => ConfigWorld, oddNames = ODD_NAMES): void {
   let at: Awaited<ReturnType<typeof openConfigStep>>;
   const nameOf = (path: string) => world().prefix + path;
 
@@ -533,8 +549,8 @@ export function describeConfig(kind: string, world: () => ConfigWorld): void {
     it.each([
       ['replace', 'before'],
       ['replace', 'after'],
-      ['remove', 'before'],
-      ['remove', 'after'],
+      ['clear', 'before'],
+      ['clear', 'after'],
     ] as const)('undo, at %s (%s): repeated it restores, and leaves nothing', async (name, when) => {
       const call = await at.lookAt();
       await at.write(call);
@@ -547,34 +563,28 @@ export function describeConfig(kind: string, world: () => ConfigWorld): void {
     });
   });
 
-  it.each([
-    'we ird/.env',
-    `quo'te"s/.e'n"v`,
-    'glob [x] *?/.env*',
-    'back\\slash/.en\\v',
-    'br{a,b}ce/.env{1,2}',
-    '#hash $HOME `id`/.env;#',
-    'ümläut 漢/.énv',
-    ' edge /.env ',
-  ])(`config, ${kind}: a file named %j, with neighbours that a pattern would match`, async (name) => {
-    const odd = await openConfigStep(world(), name);
-    try {
-      await writeFile(join(odd.path, '..', 'unrelated'), 'x');
-      await mkdir(join(odd.folder, 'glob x aa'), { recursive: true });
-      const call = await odd.lookAt();
-      expect(call.base.file).toBe(nameOf(odd.path));
-      await odd.write(call);
-      expect(await odd.read()).toBe(CHANGED);
-      expect(await odd.verify(call)).toMatchObject({ outcome: 'pass' });
-      expect(await odd.beside()).toEqual([...OWN, 'unrelated']);
-      expect(await odd.settle(call)).toMatchObject({ changed: false });
-      await odd.undo(call);
-      expect(await odd.read()).toBe(ORIGINAL);
-      expect(await odd.beside()).toEqual(['unrelated']);
-    } finally {
-      await odd.close();
-    }
-  });
+  it.each(oddNames)(
+    `config, ${kind}: a file named %j, with neighbours that a pattern would match`,
+    async (name) => {
+      const odd = await openConfigStep(world(), name);
+      try {
+        await writeFile(join(odd.path, '..', 'unrelated'), 'x');
+        await mkdir(join(odd.folder, 'glob x aa'), { recursive: true });
+        const call = await odd.lookAt();
+        expect(call.base.file).toBe(nameOf(odd.path));
+        await odd.write(call);
+        expect(await odd.read()).toBe(CHANGED);
+        expect(await odd.verify(call)).toMatchObject({ outcome: 'pass' });
+        expect(await odd.beside()).toEqual([...OWN, 'unrelated']);
+        expect(await odd.settle(call)).toMatchObject({ changed: false });
+        await odd.undo(call);
+        expect(await odd.read()).toBe(ORIGINAL);
+        expect(await odd.beside()).toEqual(['unrelated']);
+      } finally {
+        await odd.close();
+      }
+    },
+  );
 }
 
 /** The command that a conflict gives a person, as that person's shell would run it (on the host, for SSH). */
@@ -597,7 +607,8 @@ function bound(host: FileHost): FileHost {
     replace: host.replace.bind(host),
     writePrivate: host.writePrivate.bind(host),
     list: host.list.bind(host),
-    remove: host.remove.bind(host),
+    readPrivate: host.readPrivate.bind(host),
+    clear: host.clear.bind(host),
   };
 }
 
@@ -615,7 +626,7 @@ function intercept<Name extends 'replace' | 'writePrivate'>(
 /** The worker is gone at this point: nothing that follows is done. */
 function dyingAt(
   host: FileHost,
-  name: 'replace' | 'writePrivate' | 'remove',
+  name: 'replace' | 'writePrivate' | 'clear',
   when: 'before' | 'after',
 ): FileHost {
   const real = bound(host);

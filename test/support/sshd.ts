@@ -28,6 +28,8 @@ export interface Sshd {
   knownHost: string;
   /** Another configuration of the same client; `lines` come first and so count. `identity` is a key, or `none`. */
   configure(lines: string[], identity?: string): string;
+  /** Lines for `configure`: all sessions share one connection, which ends 5 s after the last. */
+  sharing: string[];
   /** Logins so far. */
   logins(): number;
   stop(): Promise<void>;
@@ -65,7 +67,9 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   const port = await findFreePort();
   if (process.geteuid?.() === 0) mkdirSync('/run/sshd', { recursive: true, mode: 0o755 });
   for (const name of ['host', 'client']) createKey(join(folder, name));
-  writeFileSync(join(folder, 'authorized'), readFileSync(join(folder, 'client.pub')), { mode: 0o600 });
+  // Other users of the machine are logged in to as well, and the server reads it as them.
+  chmodSync(folder, 0o755);
+  writeFileSync(join(folder, 'authorized'), readFileSync(join(folder, 'client.pub')), { mode: 0o644 });
   const { subsystem = 'internal-sftp' } = options;
   const lines = [
     `Port ${port}`,
@@ -123,7 +127,8 @@ function createClient(folder: string, port: number) {
     writeFileSync(path, `Host ${host}\n${own.map((line) => `  ${line}\n`).join('')}`, { mode: 0o600 });
     return path;
   };
-  return { host, knownHost, key: join(folder, 'client'), configure, config: configure([]) };
+  const sharing = ['ControlMaster auto', `ControlPath ${join(folder, 'mux')}`, 'ControlPersist 5'];
+  return { host, sharing, knownHost, key: join(folder, 'client'), configure, config: configure([]) };
 }
 
 /** An ed25519 key without a passphrase, at `path` and `path.pub`. */

@@ -42,6 +42,8 @@ export async function startTemporal(namespaces: string[] = []): Promise<TestWork
       searchAttributes: Object.values(SEARCH_ATTRIBUTES).map((name) =>
         defineSearchAttributeKey(name, SearchAttributeType.KEYWORD),
       ),
+      // It warns of every memo above 2 KB.
+      log: { format: 'pretty', level: 'error' },
       extraArgs: [...UNTHROTTLED, ...namespaces.flatMap((name) => ['--namespace', name])],
     },
   });

@@ -23,6 +23,14 @@ export type Verb = keyof Activities;
 const FIXTURES = new URL('../fixtures/terraform/', import.meta.url).pathname;
 export const SECRET = 'canary-of-the-infrastructure';
 
+let terraform: Promise<{ path: string }> | undefined;
+
+/** Asked for once: it runs the program to learn its version. */
+function findTerraform(): Promise<{ path: string }> {
+  terraform ??= findInfraTool('terraform');
+  return terraform;
+}
+
 export interface Attempt {
   attempt?: number;
   lockWaitMs?: number;
@@ -34,7 +42,7 @@ export class InfraWorld {
   readonly beats: InfraHeartbeat[] = [];
   /** Another worker has another one. */
   home: string;
-  findTool = (tool: 'terraform' | 'tofu') => findInfraTool(tool);
+  findTool = (tool: 'terraform' | 'tofu') => (tool === 'terraform' ? findTerraform() : findInfraTool(tool));
 
   static async create(fixture: string): Promise<InfraWorld> {
     const folder = await mkdtemp(join(tmpdir(), 'headgate-infra-'));
@@ -153,11 +161,21 @@ export class InfraWorld {
 
   /** Stands for tofu, where there is none: the same command line, written down and handed on. */
   async pretendTofu(): Promise<void> {
-    const { path } = await findInfraTool('terraform');
-    const script = `#!/bin/sh\necho "$@" >> ${this.file('tofu.log')}\nexec ${path} "$@"\n`;
-    await writeFile(this.file('tofu'), script, { mode: 0o755 });
+    await this.#writeProgram('tofu', `echo "$@" >> ${this.file('tofu.log')}`);
     const env = { PATH: this.folder };
     this.findTool = (tool) => findInfraTool(tool, env);
+  }
+
+  /** The real one, except for what `branch` of a shell's `case` takes over by its verb. */
+  async pretendTerraform(branch: string): Promise<void> {
+    const path = await this.#writeProgram('terraform', `case "$1" in ${branch} esac`);
+    this.findTool = async () => ({ path });
+  }
+
+  async #writeProgram(name: string, first: string): Promise<string> {
+    const { path } = await findTerraform();
+    await writeFile(this.file(name), `#!/bin/sh\n${first}\nexec ${path} "$@"\n`, { mode: 0o755 });
+    return this.file(name);
   }
 
   async waitForBeat(fact: (beat: InfraHeartbeat) => boolean): Promise<void> {

@@ -1,0 +1,107 @@
+/**
+ * `npm run bench`: what speed and size are kept by. Every figure is measured beside something in the same run, so
+ * that what is compared is a ratio and not two machines. It never fails for a figure, only for a measure that
+ * could not be made; docs/performance.md says how each is made.
+ */
+import { parseArgs } from 'node:util';
+import { describeMachine } from './machine.js';
+import { renderBreakdown, renderMachine, renderRows } from './print.js';
+import type { Result } from './row.js';
+import { Session } from './session.js';
+
+type Measure = (session: Session) => Promise<Result>;
+
+/** Loaded when it is asked for. */
+const MEASURES: Record<string, () => Promise<Measure>> = {
+  startup: async () => (await import('./startup.js')).measureStartup,
+  overhead: async () => (await import('./overhead.js')).measureOverhead,
+  replay: async () => (await import('./replay.js')).measureReplay,
+  history: async () => (await import('./history.js')).measureHistory,
+  dropped: async () => (await import('./dropped-requests.js')).measureDroppedRequests,
+};
+
+const USAGE = `npm run bench [-- --only ${Object.keys(MEASURES).join(',')}] [--quick] [--json]`;
+const EXIT_USAGE = 2;
+const EXIT_BY_SIGNAL = { SIGHUP: 129, SIGINT: 130, SIGTERM: 143 };
+
+interface Options {
+  names: string[];
+  quick: boolean;
+  json: boolean;
+}
+
+const options = readOptions();
+const session = await Session.create(options.quick, (line) => console.error(line));
+for (const [signal, code] of Object.entries(EXIT_BY_SIGNAL)) {
+  process.once(signal, () => void endEarly(`${signal}: stopping everything that was started`, code));
+}
+process.on('uncaughtException', (error) => {
+  // What is being stopped complains about it.
+  if (!session.interrupted.aborted) void endEarly(String(error.stack), 1);
+});
+const failed = await run(options);
+await session.end();
+process.exit(failed ? 1 : 0);
+
+/** @returns whether a measure could not be made */
+async function run({ names, quick, json }: Options): Promise<boolean> {
+  const machine = await describeMachine();
+  const results: Result[] = [];
+  if (json) printJson({ type: 'machine', quick, ...machine });
+  for (const name of names) {
+    const result = await measure(name);
+    if (session.interrupted.aborted) return true;
+    for (const message of result.failures ?? []) console.error(`${name} could not be measured: ${message}`);
+    if (json) printResult(name, result);
+    results.push(result);
+  }
+  if (!json) printReport(renderMachine(machine, quick), results);
+  return results.some(({ failures = [] }) => failures.length > 0);
+}
+
+async function measure(name: string): Promise<Result> {
+  try {
+    const make = await MEASURES[name]?.();
+    return make ? await make(session) : { rows: [] };
+  } catch (error) {
+    return { rows: [], failures: [error instanceof Error ? error.message : String(error)] };
+  }
+}
+
+async function endEarly(why: string, code: number): Promise<void> {
+  console.error(why);
+  await session.end();
+  process.exit(code);
+}
+
+function printReport(machine: string, results: Result[]): void {
+  const rows = results.flatMap((result) => result.rows);
+  const breakdowns = results.flatMap((result) => result.breakdowns ?? []);
+  console.log([machine, renderRows(rows), ...breakdowns.map(renderBreakdown)].join('\n\n'));
+}
+
+function printResult(measure: string, { rows, breakdowns = [], failures = [] }: Result): void {
+  for (const row of rows) printJson({ type: 'row', measure, ...row });
+  for (const breakdown of breakdowns) printJson({ type: 'breakdown', measure, ...breakdown });
+  for (const message of failures) printJson({ type: 'failure', measure, message });
+}
+
+function printJson(line: Record<string, unknown>): void {
+  console.log(JSON.stringify({ v: 1, ...line }));
+}
+
+function readOptions(): Options {
+  try {
+    const { values } = parseArgs({
+      options: { only: { type: 'string' }, quick: { type: 'boolean' }, json: { type: 'boolean' } },
+    });
+    const { only, quick = false, json = false } = values;
+    const names = only?.split(',') ?? Object.keys(MEASURES);
+    const unknown = names.filter((name) => !(name in MEASURES));
+    if (unknown.length > 0) throw new Error(`there is no measure ${unknown.join(', ')}`);
+    return { names, quick, json };
+  } catch (error) {
+    console.error(`${error instanceof Error ? error.message : String(error)}\n${USAGE}`);
+    process.exit(EXIT_USAGE);
+  }
+}
