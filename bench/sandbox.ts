@@ -11,7 +11,7 @@ export interface OwnSandbox {
   /** With what `sandbox.env` holds. */
   product: Product;
   env: Record<string, string>;
-  end(): Promise<void>;
+  end: () => Promise<void>;
 }
 
 export async function bringUpSandbox(session: Session): Promise<OwnSandbox> {

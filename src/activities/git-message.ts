@@ -9,7 +9,7 @@ export interface MessageOptions {
   /** Absent before anything has been measured: then only the placeholders are looked at. */
   results?: StepResult[];
   /** Answers `${rollout:…}`. */
-  resolve(reference: string): Promise<string>;
+  resolve: (reference: string) => Promise<string>;
 }
 
 const LONGEST_TEMPLATE = 32 * 1024;

@@ -22,17 +22,17 @@ export type GitCall = GitInput & { base: GitFound & Partial<GitSnapshot> };
 export interface GitWork {
   tree: WorkTree;
   /** `origin/main`, for people. */
-  place(branch: string): string;
+  place: (branch: string) => string;
   paths: string[];
   tag?: string;
   /** Not before it is needed: the way back does not depend on the file. */
-  readTemplate(): Promise<string>;
+  readTemplate: () => Promise<string>;
   /** Lines that tell a commit and a tag of this step and this rollout from every other one. */
   marks: string[];
   /** The same for the commit that takes ours back. */
   undoMarks: string[];
   /** Values of `${rollout:…}`. */
-  resolve(reference: string): Promise<string>;
+  resolve: (reference: string) => Promise<string>;
 }
 
 /** @throws ApplicationFailure `Invalid` for a folder, file, path or name that cannot be */

@@ -151,6 +151,8 @@ class LocalFiles implements FileHost {
         .filter((name) => name.startsWith(basename(path) + INFIX))
         .map((name) => join(folder, name));
     } catch (error) {
+      // Nothing depends on it: what may not be listed is only not tidied up.
+      if (codeOf(error) === 'EACCES') return [];
       throw describe(error, `${folder} cannot be listed`);
     }
   }
@@ -181,7 +183,8 @@ async function findObstacle(
 }
 
 /**
- * Durable when it resolves. ACLs and extended attributes of the file that it will replace are not carried over.
+ * Durable when it resolves. ACLs, extended attributes and further hard links of the file that it will replace are not
+ * carried over.
  * @returns its owner
  */
 async function writeNew(path: string, bytes: Buffer, mode: number, owner?: string): Promise<string> {
@@ -215,8 +218,10 @@ function ownerOf({ uid, gid }: { uid: number; gid: number }): string {
   return `${uid} ${gid}`;
 }
 
+/** As far as it can be had: a folder that may be written need not be one that may be read. */
 async function syncFolder(path: string): Promise<void> {
-  const handle = await open(dirname(path), 'r');
+  const handle = await open(dirname(path), 'r').catch(() => undefined);
+  if (!handle) return;
   try {
     await handle.sync();
   } finally {

@@ -73,8 +73,10 @@ export function describeCommand(what: string, errors: string): Error {
   if (/not a regular file|Is a directory/i.test(errors)) {
     return invalid(`${what}: it is no regular file. (sftp: ${said})`);
   }
-  if (/Operation unsupported/i.test(errors)) {
-    return invalid(`${what}: the SFTP server there cannot do it. (sftp: ${said})`);
+  if (/\brename .*: (Failure|Operation unsupported)/.test(errors)) {
+    return invalid(
+      `${what}: the SFTP server there could not put one file in the place of another at once. It needs posix-rename@openssh.com, and the file may not be mounted by itself. (sftp: ${said})`,
+    );
   }
   return new Error(`${what}. (sftp: ${said})`);
 }

@@ -139,11 +139,12 @@ describe.skipIf(!parser)('docker-compose.yml', () => {
     });
 
     /** The container's own entry point and command, with the real CLI on a real server. */
-    const carryOut = async () => {
+    const carryOut = async (more: Record<string, string> = {}) => {
       const { entrypoint, command, environment } = service('namespace');
       const [shell = '', ...args] = [...(entrypoint ?? []), ...(command ?? [])];
-      const env = { ...environment, TEMPORAL_ADDRESS: temporal.address, TEMPORAL_NAMESPACE: 'team' };
-      await run(shell, args, { env: { PATH: `${bin}:${process.env.PATH}`, HOME: bin, ...env } });
+      const ours = { TEMPORAL_ADDRESS: temporal.address, NAMESPACE: 'team', ...more };
+      const env = { PATH: `${bin}:${process.env.PATH}`, HOME: bin, ...environment, ...ours };
+      return run(shell, args, { env });
     };
 
     test('creates the namespace with all search attributes, and does nothing when it runs again', async () => {

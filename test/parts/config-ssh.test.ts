@@ -194,6 +194,24 @@ describe.skipIf(sshdIsMissing())('config by SSH, against a real server', () => {
       }
     });
 
+    it('a server that cannot replace a file at once is refused, and the file stays', async () => {
+      const old = await startSshd({ subsystem: 'internal-sftp -P posix-rename' });
+      try {
+        const other = worldOf({ HEADGATE_SSH_CONFIG: old.config });
+        at.wrapHost(() => other.openHost(other.placeOf(at.path), new AbortController().signal));
+        const call = await at.lookAt();
+        await expect(at.write(call)).rejects.toMatchObject({
+          type: 'Invalid',
+          message: expect.stringContaining('posix-rename@openssh.com'),
+        });
+        expect(await at.read()).toBe(ORIGINAL);
+        expect(await at.undo(call)).toMatchObject({ changed: false });
+        expect(await at.beside()).toEqual([]);
+      } finally {
+        await old.stop();
+      }
+    });
+
     it('a worker without sftp is told what to install', async () => {
       const without: typeof runChild = (options) => runChild({ ...options, file: 'sftp-that-is-not-there' });
       const step = await openConfigStep(worldOf({ HEADGATE_SSH_CONFIG: sshd.config }, {}, without));

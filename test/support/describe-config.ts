@@ -193,6 +193,17 @@ export function describeConfig(kind: string, world: () => ConfigWorld, oddNames 
       expect((await at.look()).digest).not.toBe(first.digest);
     });
 
+    it('warns of a key that Node reads otherwise than dotenv', async () => {
+      await writeFile(at.path, ORIGINAL.replace("export DB_POOL_TIMEOUT='20'", 'DB_POOL_TIMEOUT: 20'));
+      const call = await at.lookAt();
+      expect((await at.look()).warnings).toEqual([
+        `${nameOf(at.path)}#DB_POOL_TIMEOUT: Node's own parser (--env-file) reads these lines otherwise than dotenv does; it is written as dotenv reads it`,
+      ]);
+      await at.write(call);
+      expect(await at.read()).toContain('\nDB_POOL_TIMEOUT: 30\n');
+      expect(await at.verify(call)).toMatchObject({ outcome: 'pass' });
+    });
+
     it('refuses a file that is not there, and what is no file', async () => {
       await rm(at.path);
       await expect(at.look()).rejects.toMatchObject({

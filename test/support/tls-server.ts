@@ -145,8 +145,8 @@ function describeCall(stream: ServerHttp2Stream, headers: IncomingHttpHeaders): 
   return {
     path: String(headers[':path']),
     userAgent: String(headers['user-agent']),
-    authorization: headers.authorization === undefined ? undefined : String(headers.authorization),
-    client: socket.getPeerCertificate?.().subject?.CN,
+    authorization: headers.authorization,
+    client: [socket.getPeerCertificate().subject?.CN].flat()[0],
   };
 }
 
