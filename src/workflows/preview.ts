@@ -1,6 +1,6 @@
 /** The live part of `headgate plan`: every step's look, nothing else. */
 import { CancellationScope } from '@temporalio/workflow';
-import type { DeployFound } from '../contract/activities.js';
+import type { BudgetResult, DeployFound } from '../contract/activities.js';
 import type { Preview, PreviewInput, PreviewStep } from '../contract/inputs.js';
 import { quick } from './activity-options.js';
 import { Run } from './run.js';
@@ -35,8 +35,20 @@ export async function preview({ plan }: PreviewInput): Promise<Preview> {
         release: live,
         databaseUrl: databaseUrlOf(stage.steps),
       });
-      result.budgets.push({ stage: stage.name, result: budget });
+      const isRaisedBefore = stage.steps
+        .slice(0, stage.steps.indexOf(step))
+        .some(({ kind }) => kind === 'infra' || kind === 'reboot');
+      result.budgets.push({ stage: stage.name, result: isRaisedBefore ? postpone(budget) : budget });
     }
   }
   return result;
+}
+
+/** Steps before the deploy may change what is in force: it is measured again when they have. */
+function postpone({ fault, warnings, ...budget }: BudgetResult): BudgetResult {
+  if (fault === undefined) return { ...budget, warnings };
+  return {
+    ...budget,
+    warnings: [`not as it is now; measured again before the deploy: ${fault}`, ...warnings],
+  };
 }

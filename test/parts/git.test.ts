@@ -45,9 +45,9 @@ describe('look', () => {
   });
 
   it('writes nothing: no object, no ref, not the index', async () => {
-    await world.write('src/a', 'new\n');
     await world.pushTheirs('theirs', 'x');
-    world.git(['pull', '--quiet', '--rebase', '--autostash', 'origin', 'main']);
+    world.git(['pull', '--quiet', 'origin', 'main']);
+    await world.write('src/a', 'new\n');
     const index = world.read('.git/index');
     const before = [objects(), world.git(['for-each-ref'])];
     const call = await world.lookedAt();
