@@ -41,8 +41,9 @@ COPY --from=build /headgate/node_modules /headgate/node_modules
 COPY --from=build /headgate/dist /headgate/dist
 ENV NODE_ENV=production HEADGATE_HOME=/var/lib/headgate
 VOLUME /var/lib/headgate
-USER node
 WORKDIR /var/lib/headgate
+# `node`, by its number: an orchestrator can tell from it that this is not root.
+USER 1000
 # On SIGTERM the worker polls no more and lets what runs end; `docker stop` needs a time limit that allows for it.
 STOPSIGNAL SIGTERM
 # Programs that outlive their parent become children of process 1, and node would never collect them.

@@ -45,7 +45,7 @@ const releaseSchema = z.object({ id: z.string() });
 export async function measureDroppedRequests(session: Session): Promise<Result> {
   const pace = session.quick ? { seconds: 8, promotions: 2 } : { seconds: 20, promotions: 8 };
   const runs = session.runs(2, 1);
-  const { product, end } = await bringUpSandbox(session);
+  const { product } = await bringUpSandbox(session);
   const stage = new Stage(product.portBase);
   const legs: [Leg, Leg][] = [];
   for (let run = 0; run < runs; run += 1) {
@@ -53,7 +53,6 @@ export async function measureDroppedRequests(session: Session): Promise<Result> 
     const atRest = await load(session, stage, pace, async () => {});
     legs.push([await load(session, stage, pace, () => stage.moveThereAndBack(pace)), atRest]);
   }
-  await end();
   return { rows: rowsOf(legs, pace) };
 }
 

@@ -1,4 +1,4 @@
-/** What a history weighs, and what its bytes are spent on. Pure. */
+/** What the bytes of a history are spent on. Pure. */
 import proto from '@temporalio/proto';
 import type { History } from '../test/support/histories.js';
 import type { Breakdown } from './row.js';
@@ -8,11 +8,6 @@ const { HistoryEvent } = proto.temporal.api.history.v1;
 const { EventType } = proto.temporal.api.enums.v1;
 
 type Event = NonNullable<History['events']>[number];
-
-/** Of the events as they cross the wire. */
-export function countBytes({ events }: History): number {
-  return (events ?? []).reduce((sum, event) => sum + bytesOf(event), 0);
-}
 
 /** By event type, and by activity where there is one; the largest first. */
 export function breakDown(title: string, history: History): Breakdown {

@@ -1,50 +1,61 @@
-/** The story's plan with its hour, on Temporal's time-skipping server. */
+/**
+ * The story's plan with its hour, on the real server, 250 times as fast.
+ *
+ * The workflow is the built one but for the length of a window, the plan is the real one but for the times of its
+ * monitor, and the samplers are the product's own by a clock that keeps the plan's times: events and bytes are those
+ * of the hour. The time-skipping server would not do: it schedules workflow tasks and fills events in its own way.
+ */
+import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { createMonitorActivities } from '../src/activities/monitor.js';
 import type { Sample } from '../src/adapters/probes/probe.js';
 import type { HeadgateActivities, SampleInput } from '../src/contract/activities.js';
 import type { RolloutInput, RolloutResult } from '../src/contract/inputs.js';
-import { PROGRESS_QUERY, ROLLOUT_WORKFLOW, rolloutWorkflowId, TASK_QUEUE } from '../src/contract/messages.js';
+import {
+  LONG_TASK_QUEUE,
+  PROGRESS_QUERY,
+  ROLLOUT_WORKFLOW,
+  rolloutWorkflowId,
+  TASK_QUEUE,
+} from '../src/contract/messages.js';
 import type { Progress } from '../src/contract/progress.js';
 import type { Expectation, Json, ProbeSpec, ResolvedPlan } from '../src/plan/resolved.js';
 import { loadPlan } from '../src/platform/load-plan.js';
 import { createFakeSampler, ManualClock } from '../test/support/fake-sampler.js';
 import { createFakeWorld } from '../test/support/fake-world.js';
-import type { History } from '../test/support/histories.js';
 import { STORY } from '../test/support/product.js';
-import { plainClient, startTimeSkipping, startWorkers } from '../test/support/temporal.js';
+import { BUNDLE } from '../test/support/temporal.js';
+import { type ClosedRollout, readClosed } from './closed-rollout.js';
+import { startWorkers } from './pair.js';
 import { answerAsRecorded } from './recorded-world.js';
+import { startServer } from './server.js';
 import type { Session } from './session.js';
 
-const TIMEOUT_MS = 180_000;
-const POLL_MS = 20;
+/** An hour in 14.4 s, a sample every 20 ms. */
+const TIMES_AS_FAST = 250;
+/** Of src/workflows/steps/monitor.ts, as it is built. */
+const WINDOW = 'const WINDOW_MS = 5 * 60_000;';
+const TIMEOUT_MS = 120_000;
+const POLL_MS = 50;
 const SAMPLE_TAKES_MS = 12;
 
 /**
- * @param server start script of the time-skipping server
  * @param recorded the story of this run: every step but the monitor answers as it did there
  * @throws Error when it was not promoted
  */
-export async function watchForAnHour(
-  session: Session,
-  server: string,
-  recorded: History | undefined,
-): Promise<History> {
-  const plan = await readPlan();
+export async function watchForAnHour(session: Session, recorded?: ClosedRollout): Promise<ClosedRollout> {
+  const plan = hasten(await readPlan());
+  const code = await readHastenedBundle();
   const { activities } = createFakeWorld();
-  const world = recorded ? answerAsRecorded(recorded, activities) : activities;
-  session.log('history: an hour of monitoring, skipped');
-  const starting = startTimeSkipping(server);
-  const endServer = session.own(async () => (await starting).teardown());
-  const env = await starting;
-  const workers = await startWorkers(env, { ...world, sampleProbes });
-  const endWorkers = session.own(() => workers.stop());
-  const history = await carryOut(session, env, plan);
-  await endWorkers();
-  await endServer();
-  return history;
+  const world = recorded ? answerAsRecorded(recorded.history, activities) : activities;
+  session.log(`history: an hour of monitoring, ${TIMES_AS_FAST} times as fast`);
+  const env = await startServer(session);
+  await startWorkers(session, env, [
+    { taskQueue: TASK_QUEUE, workflowBundle: { code }, activities: { ...world } },
+    { taskQueue: LONG_TASK_QUEUE, activities: { ...world, sampleProbes } },
+  ]);
+  return carryOut(session, env, plan);
 }
 
 async function readPlan(): Promise<ResolvedPlan> {
@@ -54,14 +65,28 @@ async function readPlan(): Promise<ResolvedPlan> {
   throw new Error(`the story's plan cannot be rolled out: ${why.join('; ')}`);
 }
 
-/** Approves, and moves the clock on whenever only the monitor is at work. */
+function hasten(plan: ResolvedPlan): ResolvedPlan {
+  for (const step of plan.stages.flatMap(({ steps }) => steps)) {
+    if (step.kind !== 'monitor') continue;
+    step.config.forMs /= TIMES_AS_FAST;
+    for (const { limits } of step.config.probes) limits.intervalMs /= TIMES_AS_FAST;
+  }
+  return plan;
+}
+
+async function readHastenedBundle(): Promise<string> {
+  const parts = (await readFile(BUNDLE, 'utf8')).split(WINDOW);
+  if (parts.length !== 2) throw new Error(`the built workflows do not hold "${WINDOW}" once`);
+  return parts.join(WINDOW.replace(';', ` / ${TIMES_AS_FAST};`));
+}
+
 async function carryOut(
   session: Session,
   env: TestWorkflowEnvironment,
   plan: ResolvedPlan,
-): Promise<History> {
-  const input: RolloutInput = { plan, startedBy: 'bench', searchAttributes: false };
-  const handle = await plainClient(env).workflow.start(ROLLOUT_WORKFLOW, {
+): Promise<ClosedRollout> {
+  const input: RolloutInput = { plan, startedBy: 'bench', searchAttributes: true };
+  const handle = await env.client.workflow.start(ROLLOUT_WORKFLOW, {
     workflowId: rolloutWorkflowId(plan.application),
     taskQueue: TASK_QUEUE,
     args: [input],
@@ -70,38 +95,39 @@ async function carryOut(
   while ((await handle.describe()).status.name === 'RUNNING') {
     session.interrupted.throwIfAborted();
     if (Date.now() > deadline) throw new Error(`the hour was not over within ${TIMEOUT_MS / 1_000} s`);
-    await moveOn(env, handle, await handle.query<Progress>(PROGRESS_QUERY));
+    const { waiting } = await handle.query<Progress>(PROGRESS_QUERY);
+    if (waiting?.gate) {
+      const { gate, digest } = waiting;
+      await handle.executeUpdate('approve', { args: [{ gate, digest, by: 'bench-approver' }] });
+    }
+    await sleep(POLL_MS);
   }
   const { outcome, progress } = (await handle.result()) as RolloutResult;
   if (outcome !== 'promoted') throw new Error(`the hour ended as ${outcome}: ${progress.stop?.message}`);
-  return handle.fetchHistory();
+  return readClosed(handle);
 }
 
-async function moveOn(
-  env: TestWorkflowEnvironment,
-  handle: WorkflowHandle,
-  { waiting, steps }: Progress,
-): Promise<void> {
-  if (waiting?.gate) {
-    const { gate, digest } = waiting;
-    await handle.executeUpdate('approve', { args: [{ gate, digest, by: 'bench-approver' }] });
-  } else if (steps.some(({ kind, status }) => kind === 'monitor' && status === 'running')) {
-    await env.sleep('5m');
-  } else {
-    await sleep(POLL_MS);
-  }
-}
-
-/** The product's own sampling, from its judgements to its tallies, by a clock that does not wait. */
-const sampleProbes: HeadgateActivities['sampleProbes'] = (input) => {
-  const clock = new ManualClock(beginOf(input));
-  const sampler = createFakeSampler({
-    clock,
-    answer: satisfy,
-    durationMs: () => SAMPLE_TAKES_MS,
-  });
-  return clock.run(createMonitorActivities({ sampler, clock }).sampleProbes(input));
+/** The product's own sampling, from its judgements to its tallies, at the plan's pace; it ends when the window does. */
+const sampleProbes: HeadgateActivities['sampleProbes'] = async (input) => {
+  const slow = atThePlansPace(input);
+  const clock = new ManualClock(beginOf(slow));
+  const sampler = createFakeSampler({ clock, answer: satisfy, durationMs: () => SAMPLE_TAKES_MS });
+  const state = await clock.run(createMonitorActivities({ sampler, clock }).sampleProbes(slow));
+  await sleep(Math.max(0, input.untilMs - Date.now()));
+  return state;
 };
+
+function atThePlansPace(input: SampleInput): SampleInput {
+  const { startedAtMs, untilMs, probes } = input;
+  return {
+    ...input,
+    untilMs: startedAtMs + (untilMs - startedAtMs) * TIMES_AS_FAST,
+    probes: probes.map((probe) => {
+      const intervalMs = probe.limits.intervalMs * TIMES_AS_FAST;
+      return { ...probe, limits: { ...probe.limits, intervalMs } };
+    }),
+  };
+}
 
 /** Where the window before has ended. */
 function beginOf({ startedAtMs, state }: SampleInput): number {

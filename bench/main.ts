@@ -51,7 +51,7 @@ async function run({ names, quick, json }: Options): Promise<boolean> {
   for (const name of names) {
     const result = await measure(name);
     if (session.interrupted.aborted) return true;
-    for (const message of result.failures ?? []) console.error(`${name} could not be measured: ${message}`);
+    for (const line of result.failures ?? []) console.error(`${name} could not be measured: ${line}`);
     if (json) printResult(name, result);
     results.push(result);
   }
@@ -65,6 +65,8 @@ async function measure(name: string): Promise<Result> {
     return make ? await make(session) : { rows: [] };
   } catch (error) {
     return { rows: [], failures: [error instanceof Error ? error.message : String(error)] };
+  } finally {
+    await session.endOwned();
   }
 }
 
@@ -77,7 +79,10 @@ async function endEarly(why: string, code: number): Promise<void> {
 function printReport(machine: string, results: Result[]): void {
   const rows = results.flatMap((result) => result.rows);
   const breakdowns = results.flatMap((result) => result.breakdowns ?? []);
-  console.log([machine, renderRows(rows), ...breakdowns.map(renderBreakdown)].join('\n\n'));
+  const failures = results.flatMap((result) =>
+    (result.failures ?? []).map((line) => `Not measured: ${line}`),
+  );
+  console.log([machine, renderRows(rows), ...failures, ...breakdowns.map(renderBreakdown)].join('\n\n'));
 }
 
 function printResult(measure: string, { rows, breakdowns = [], failures = [] }: Result): void {

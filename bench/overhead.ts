@@ -28,7 +28,6 @@ export async function measureOverhead(session: Session): Promise<Result> {
       if (run >= 0) pairs[index]?.push(measured);
     }
   }
-  await pair.end();
   return { rows: RESOURCES.map((resources, index) => rowOf(resources, activities, pairs[index] ?? [])) };
 }
 

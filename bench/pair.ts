@@ -30,7 +30,6 @@ export interface Pair {
   rollOut(plan: ResolvedPlan): Promise<WorkflowHandle>;
   /** Returns when it has closed. */
   runBare(activities: BareActivity[]): Promise<WorkflowHandle>;
-  end(): Promise<void>;
 }
 
 /** Workflow code, built. */
@@ -54,16 +53,16 @@ export async function startPair(
   bundles: Bundles,
   activities: HeadgateActivities,
 ): Promise<Pair> {
-  const server = await startServer(session);
+  const env = await startServer(session);
   const bareActivities: BareActivities = { async doNothing() {} };
-  const endWorkers = await startWorkers(session, server.env, [
+  await startWorkers(session, env, [
     { taskQueue: TASK_QUEUE, workflowBundle: { code: bundles.rollout }, activities: { ...activities } },
     { taskQueue: LONG_TASK_QUEUE, activities: { ...activities } },
     { taskQueue: BARE_TASK_QUEUE, workflowBundle: { code: bundles.bare }, activities: { ...bareActivities } },
     { taskQueue: BARE_LONG_TASK_QUEUE, activities: { ...bareActivities } },
   ]);
   const run = async (type: string, workflowId: string, taskQueue: string, input: unknown) => {
-    const handle = await server.env.client.workflow.start(type, { workflowId, taskQueue, args: [input] });
+    const handle = await env.client.workflow.start(type, { workflowId, taskQueue, args: [input] });
     await handle.result();
     return handle;
   };
@@ -73,22 +72,19 @@ export async function startPair(
       return run(ROLLOUT_WORKFLOW, rolloutWorkflowId(plan.application), TASK_QUEUE, input);
     },
     runBare: (sequence) => run(BARE_WORKFLOW, `bare/${randomUUID()}`, BARE_TASK_QUEUE, sequence),
-    async end() {
-      await endWorkers();
-      await server.end();
-    },
   };
 }
 
-async function startWorkers(
+/** They poll until the session ends what it owns. */
+export async function startWorkers(
   session: Session,
   env: TestWorkflowEnvironment,
   each: Pick<WorkerOptions, 'taskQueue' | 'workflowBundle' | 'activities'>[],
-): Promise<() => Promise<void>> {
+): Promise<void> {
   const workers: Worker[] = [];
   for (const options of each) workers.push(await createWorker(env, options));
   const running = Promise.all(workers.map((worker) => worker.run()));
-  return session.own(async () => {
+  session.own(async () => {
     // The runtime has stopped them already when it got the signal that ends us.
     for (const worker of workers) if (worker.getState() === 'RUNNING') worker.shutdown();
     await running;

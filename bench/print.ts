@@ -17,7 +17,7 @@ export function renderRows(rows: Row[]): string {
     header,
     rows.map((row) => [
       row.what,
-      row.measured ? spread(row.measured, row.unit) : 'not measured',
+      spread(row.measured, row.unit),
       row.beside ? `${spread(row.beside, row.unit)}, ${row.beside.what}` : '',
       row.ratio === undefined ? '' : `${row.ratio.toFixed(2)} ×`,
       row.reach ? `${row.reach.text}${verdict(row.reach.reached)}` : '',

@@ -50,7 +50,7 @@ async function collectHistories(
   const rollout = await pair.rollOut(planOfNothing('replayed', STEPS));
   const bare = await pair.runBare(await readActivities(rollout));
   const [rolledOut, ranBare] = [await rollout.fetchHistory(), await bare.fetchHistory()];
-  await pair.end();
+  await session.endOwned();
   const recorded = (await readHistories()).find(({ name }) => name === STORY);
   if (!recorded) throw new Error(`test/histories has no ${STORY}; npm run record-histories writes it`);
   const subject = (what: string, code: string, history: History): Subject => {

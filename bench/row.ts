@@ -10,8 +10,7 @@ export interface Spread {
 export interface Row {
   what: string;
   unit: 'ms' | 'events' | 'events/s' | 'KB' | 'requests';
-  /** Absent when it could not be measured; then `note` says why. */
-  measured?: Spread;
+  measured: Spread;
   beside?: Spread & { what: string };
   /** Measured to beside: the median of the pairs' ratios where runs alternate. */
   ratio?: number;
@@ -31,7 +30,7 @@ export interface Breakdown {
 export interface Result {
   rows: Row[];
   breakdowns?: Breakdown[];
-  /** What could not be measured although everything for it is there, a sentence each. */
+  /** What could not be measured, a sentence each. */
   failures?: string[];
 }
 

@@ -11,14 +11,13 @@ export interface OwnSandbox {
   /** With what `sandbox.env` holds. */
   product: Product;
   env: Record<string, string>;
-  end: () => Promise<void>;
 }
 
 export async function bringUpSandbox(session: Session): Promise<OwnSandbox> {
   const tools = await provideTools(session);
   session.log('bringing a sandbox up');
   const creating = Product.create(tools);
-  const end = session.own(async () => {
+  session.own(async () => {
     const bare = await creating;
     await bare.run('sandbox', 'down');
     await bare.remove();
@@ -27,7 +26,7 @@ export async function bringUpSandbox(session: Session): Promise<OwnSandbox> {
   const up = await bare.run('sandbox', 'up', '--json');
   if (up.code !== 0) throw new Error(`the sandbox did not come up: ${up.stderr}`);
   const env = await readEnvFile(join(bare.home, 'sandbox', 'sandbox.env'));
-  return { product: bare.with(env), env, end };
+  return { product: bare.with(env), env };
 }
 
 /** From the cache of this machine: the sandbox's own home has none. */

@@ -12,27 +12,16 @@ import type { Session } from './session.js';
 
 const NAMESPACE = 'default';
 
-export interface Server {
-  env: TestWorkflowEnvironment;
-  end(): Promise<void>;
-}
-
-export async function startServer(session: Session): Promise<Server> {
+export async function startServer(session: Session): Promise<TestWorkflowEnvironment> {
   const { path } = await resolveTool('temporal', { log: session.log, signal: session.interrupted });
   const address = `${LOOPBACK}:${await freePort()}`;
   const starting = startDevServer(path, address, join(session.folder, 'temporal.log'));
-  const endProcess = session.own(async () => (await starting).stop());
+  session.own(async () => (await starting).stop());
   await starting;
   quiet();
   const env = await TestWorkflowEnvironment.createFromExistingServer({ address, namespace: NAMESPACE });
-  const endConnections = session.own(() => env.teardown());
-  return {
-    env,
-    async end() {
-      await endConnections();
-      await endProcess();
-    },
-  };
+  session.own(() => env.teardown());
+  return env;
 }
 
 function startDevServer(program: string, address: string, log: string) {

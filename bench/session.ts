@@ -4,7 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 
 export class Session {
-  readonly #ends = new Set<() => Promise<void>>();
+  readonly #ends: (() => Promise<unknown>)[] = [];
   readonly #interruption = new AbortController();
 
   private constructor(
@@ -30,25 +30,24 @@ export class Session {
   }
 
   /**
-   * To be called before what it ends is started: an interruption may come in between.
-   * @returns ends it now
+   * To be called before what `end` ends is started: an interruption may come in between.
    * @throws the reason of an interruption, so that nothing more is started
    */
-  own(end: () => Promise<unknown>): () => Promise<void> {
+  own(end: () => Promise<unknown>): void {
     this.interrupted.throwIfAborted();
-    const once = async () => {
-      if (this.#ends.delete(once)) await end();
-    };
-    this.#ends.add(once);
-    return once;
+    this.#ends.push(end);
   }
 
-  /** Ends everything that is still owned, the newest first. What cannot be ended does not keep the rest. */
-  async end(): Promise<void> {
-    this.#interruption.abort(new Error('the benchmark has ended'));
-    for (const end of [...this.#ends].reverse()) {
+  /** Ends what a measure has started, the newest first. What cannot be ended does not keep the rest. */
+  async endOwned(): Promise<void> {
+    for (let end = this.#ends.pop(); end; end = this.#ends.pop()) {
       await end().catch((error: unknown) => this.log(`could not be stopped: ${String(error)}`));
     }
+  }
+
+  async end(): Promise<void> {
+    this.#interruption.abort(new Error('the benchmark has ended'));
+    await this.endOwned();
     await rm(this.folder, { recursive: true, force: true, maxRetries: 5 });
   }
 }

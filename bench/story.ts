@@ -2,8 +2,8 @@
 import { Client, Connection } from '@temporalio/client';
 import { Headgate, type RolloutState } from '../src/client.js';
 import { rolloutWorkflowId } from '../src/contract/messages.js';
-import type { History } from '../test/support/histories.js';
 import { STORY } from '../test/support/product.js';
+import { type ClosedRollout, readClosed } from './closed-rollout.js';
 import { bringUpSandbox, type OwnSandbox } from './sandbox.js';
 import type { Session } from './session.js';
 
@@ -11,15 +11,8 @@ const APPLICATION = 'whatsapp-saas';
 const PACE = ['monitorFor=20s', 'monitorInterval=1s', 'rdsPeriod=10s'].flatMap((pair) => ['--var', pair]);
 const WORKER_READY_MS = 60_000;
 
-export interface ClosedStory {
-  history: History;
-  /** As the server counts, of `describe`. */
-  events: number;
-  bytes: number;
-}
-
 /** @throws Error when it was not promoted */
-export async function playStory(session: Session): Promise<ClosedStory> {
+export async function playStory(session: Session): Promise<ClosedRollout> {
   const sandbox = await bringUpSandbox(session);
   const { product, env } = sandbox;
   const worker = product.spawn('worker', '--enable', 'command');
@@ -30,9 +23,7 @@ export async function playStory(session: Session): Promise<ClosedStory> {
   const closed = await approveUntilClosed(session, env.TEMPORAL_ADDRESS ?? '');
   const { outcome, stop } = closed.progress ?? {};
   if (outcome !== 'promoted') throw new Error(`the story ended as ${outcome}: ${stop?.message ?? 'unknown'}`);
-  const story = await readHistory(sandbox, closed);
-  await sandbox.end();
-  return story;
+  return readFrom(sandbox, closed);
 }
 
 async function approveUntilClosed(session: Session, address: string): Promise<RolloutState> {
@@ -40,7 +31,7 @@ async function approveUntilClosed(session: Session, address: string): Promise<Ro
   process.env.TEMPORAL_ADDRESS = address;
   const headgate = await Headgate.connect();
   delete process.env.TEMPORAL_ADDRESS;
-  const close = session.own(() => headgate.close());
+  session.own(() => headgate.close());
   const answered = new Set<string>();
   let last: RolloutState | undefined;
   for await (const state of headgate.watch(APPLICATION, session.interrupted)) {
@@ -50,17 +41,15 @@ async function approveUntilClosed(session: Session, address: string): Promise<Ro
     answered.add(digest);
     await headgate.send(APPLICATION, 'approve', { gate, digest, by: 'bench-approver' });
   }
-  await close();
   if (!last) throw new Error('the story was never seen');
   return last;
 }
 
-async function readHistory({ env }: OwnSandbox, { runId }: RolloutState): Promise<ClosedStory> {
+async function readFrom({ env }: OwnSandbox, { runId }: RolloutState): Promise<ClosedRollout> {
   const connection = await Connection.connect({ address: env.TEMPORAL_ADDRESS });
   try {
-    const handle = new Client({ connection }).workflow.getHandle(rolloutWorkflowId(APPLICATION), runId);
-    const { historyLength, historySize } = await handle.describe();
-    return { history: await handle.fetchHistory(), events: historyLength, bytes: historySize ?? 0 };
+    const { workflow } = new Client({ connection });
+    return await readClosed(workflow.getHandle(rolloutWorkflowId(APPLICATION), runId));
   } finally {
     await connection.close();
   }

@@ -23,9 +23,9 @@ export interface PostgresOptions {
 
 export interface RunningPostgres extends RunningProcess {
   /** As its superuser, for whom it keeps connections free; each on one of its own. */
-  query(text: string, values?: unknown[]): Promise<Record<string, unknown>[]>;
+  query: (text: string, values?: unknown[]) => Promise<Record<string, unknown>[]>;
   /** Stops as RDS does for a reboot, whoever is connected, and starts again. Rejects when it does not come back. */
-  restart(): Promise<void>;
+  restart: () => Promise<void>;
 }
 
 const ADMIN = 'headgate';

@@ -234,7 +234,10 @@ export class RdsInstance {
 }
 
 function readSetting(row: Record<string, unknown>): Setting {
-  const text = (key: string) => String(row[key] ?? '');
+  const text = (key: string) => {
+    const value = row[key];
+    return typeof value === 'string' ? value : '';
+  };
   return {
     name: text('name'),
     setting: text('setting'),

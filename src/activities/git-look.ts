@@ -1,10 +1,10 @@
 /** What a `git` step finds: what it would commit, tag and push, and whether anything is in its way. Read only. */
-import type { GitInput, Look } from '../contract/activities.js';
+import type { GitFound, GitInput, Look } from '../contract/activities.js';
 import { digestJson } from '../plan/canonical.js';
 import { refused } from '../platform/failures.js';
 import type { Draft, RemoteRefs } from '../tools/git.js';
 import { renderMessage } from './git-message.js';
-import { type GitDeps, type GitSnapshot, type GitWork, isOurs, openGit, short } from './git-step.js';
+import { type GitDeps, type GitWork, isOurs, openGit, short } from './git-step.js';
 
 const MOST_NAMED = 5;
 
@@ -19,11 +19,7 @@ interface Seen {
   tags: boolean;
 }
 
-export async function lookGit(
-  deps: GitDeps,
-  input: GitInput,
-  signal: AbortSignal,
-): Promise<Look<GitSnapshot>> {
+export async function lookGit(deps: GitDeps, input: GitInput, signal: AbortSignal): Promise<Look<GitFound>> {
   const work = await openGit(deps, input, signal);
   const template = await work.readTemplate();
   await renderMessage(template, { file: input.step.config.messageFile, resolve: work.resolve });

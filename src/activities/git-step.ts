@@ -12,12 +12,7 @@ export interface GitDeps {
   references: Pick<References, 'resolveText'>;
 }
 
-/** `found` of a look. Besides what the contract tells: the tree that a commit of the paths would have. */
-export interface GitSnapshot extends GitFound {
-  tree: string;
-}
-
-export type GitCall = GitInput & { base: GitFound & Partial<GitSnapshot> };
+export type GitCall = GitInput & { base: GitFound };
 
 export interface GitWork {
   tree: WorkTree;

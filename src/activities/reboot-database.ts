@@ -67,5 +67,9 @@ function valueAt(sample: Json, column: string): Json | undefined {
 
 function readSettings(value: Json | undefined): Record<string, string> {
   if (typeof value !== 'object' || value === null || Array.isArray(value)) return {};
-  return Object.fromEntries(Object.entries(value).map(([name, setting]) => [name, String(setting)]));
+  return Object.fromEntries(
+    Object.entries(value).flatMap(([name, setting]) =>
+      typeof setting === 'string' ? [[name, setting] as const] : [],
+    ),
+  );
 }

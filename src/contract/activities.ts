@@ -174,6 +174,8 @@ export interface GitFound {
   remoteHead: string | null;
   /** What the tag points at, at the remote; null when it is not there. */
   tagged: string | null;
+  /** Object id of the tree that a commit of the paths would have. */
+  tree: string;
 }
 
 export interface GitInput {

@@ -202,10 +202,11 @@ function readListing(lines: string[]): Listed | undefined {
 /** `rwxr-s--T` in numbers. */
 function modeOf(letters: string): number {
   let mode = 0;
-  [...letters].forEach((letter, index) => {
+  for (let index = 0; index < letters.length; index += 1) {
+    const letter = letters.charAt(index);
     if (/[rwxst]/.test(letter)) mode |= 0o400 >> index;
     if (/[sStT]/.test(letter)) mode |= 0o4000 >> Math.floor(index / 3);
-  });
+  }
   return mode;
 }
 

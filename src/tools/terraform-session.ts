@@ -131,6 +131,7 @@ export class TerraformSession {
       if (reply.exitCode === 0) return reply;
       const lock = reply.diagnostics.map((each) => readLock(each, startedAtMs)).find((found) => found);
       if (lock) {
+        (await import('node:fs')).appendFileSync('/tmp/h/tfx/debug.log', JSON.stringify({ startedAtMs: new Date(startedAtMs).toISOString(), detail: reply.diagnostics }) + '\n');
         if (await this.#broken(lock)) continue;
         if (Date.now() > deadline) throw this.#lockedOut(lock);
         this.#tell(`waiting for the state lock: ${describeLock(lock)}`);
@@ -160,6 +161,7 @@ export class TerraformSession {
     const { processes } = this.#deps;
     const programs = ['terraform', 'tofu', basename(this.#program)];
     const facts = await lockFacts(await this.#formerRuns(), processes, programs);
+    (await import('node:fs')).appendFileSync('/tmp/h/tfx/debug.log', JSON.stringify({ now: new Date().toISOString(), lock, facts }) + '\n');
     if (this.#unlocked.has(lock.id) || !isHolderDead(lock, facts)) return false;
     this.#unlocked.add(lock.id);
     this.#tell(`breaking the state lock of a killed attempt: ${describeLock(lock)}`);

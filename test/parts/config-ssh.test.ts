@@ -18,13 +18,9 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runChild } from '../../src/platform/children.js';
 import { createSshFiles } from '../../src/tools/ssh-files.js';
-import {
-  type ConfigWorld,
-  describeConfig,
-  ODDEST_NAME,
-  ORIGINAL,
-  openConfigStep,
-} from '../support/describe-config.js';
+import { type ConfigWorld, type OpenStep, ORIGINAL, OWN, openConfigStep } from '../support/config-step.js';
+import { describeConfig } from '../support/describe-config.js';
+import { describeConfigUndo } from '../support/describe-config-undo.js';
 import { isAlive, waitFor } from '../support/processes.js';
 import { createKey, findFreePort, type Sshd, sshdIsMissing, startSshd } from '../support/sshd.js';
 
@@ -32,11 +28,14 @@ describe.skipIf(sshdIsMissing())('config by SSH, against a real server', () => {
   let sshd: Sshd;
   let scratch: string;
   let world: ConfigWorld;
+  /** One connection for many sessions: what a user's own configuration may ask for, and quicker. */
+  let shared: ConfigWorld;
 
   beforeAll(async () => {
     sshd = await startSshd();
     scratch = await mkdtemp(join(tmpdir(), 'headgate-scratch-'));
     world = worldOf({ HEADGATE_SSH_CONFIG: sshd.config });
+    shared = worldOf({ HEADGATE_SSH_CONFIG: sshd.configure(sshd.sharing) });
   });
   afterAll(async () => {
     await sshd.stop();
@@ -59,13 +58,11 @@ describe.skipIf(sshdIsMissing())('config by SSH, against a real server', () => {
     };
   }
 
-  // One connection for many sessions: what a user's own configuration may ask for, and quicker.
-  describeConfig('by SSH', () => worldOf({ HEADGATE_SSH_CONFIG: sshd.configure(sshd.sharing) }), [
-    ODDEST_NAME,
-  ]);
+  describeConfig('by SSH', () => shared, [ODDEST_NAME]);
+  describeConfigUndo('by SSH', () => shared);
 
   describe('sessions', () => {
-    let at: Awaited<ReturnType<typeof openConfigStep>>;
+    let at: OpenStep;
     beforeEach(async () => {
       at = await openConfigStep(world);
     });
@@ -76,7 +73,11 @@ describe.skipIf(sshdIsMissing())('config by SSH, against a real server', () => {
       change: { host?: string; user?: string; port?: number } = {},
     ) => {
       const step = await openConfigStep(worldOf(env, change));
-      return step.look().finally(() => step.close());
+      try {
+        return await step.look();
+      } finally {
+        await step.close();
+      }
     };
 
     it('leave nothing on the worker, and sweep what a killed worker left', async () => {
@@ -283,7 +284,7 @@ describe.skipIf(sshdIsMissing())('config by SSH, against a real server', () => {
       await expect(act).rejects.toThrow(/cannot be reached by SFTP/);
       await expect(act).rejects.not.toMatchObject({ nonRetryable: true });
       expect(await at.read()).toBe(ORIGINAL);
-      expect(await at.beside()).toEqual(['run-1-staging-settings.bak', 'run-1-staging-settings.json']);
+      expect(await at.beside()).toEqual(OWN);
       at.unwrapHost();
       expect((await at.write(call)).changedKeys).toHaveLength(3);
       expect(await at.verify(call)).toMatchObject({ outcome: 'pass' });
@@ -292,7 +293,7 @@ describe.skipIf(sshdIsMissing())('config by SSH, against a real server', () => {
 
   /** Only root can set the scene: files of other users. */
   describe.skipIf(process.getuid?.() !== 0)('as a user who is not root', () => {
-    let at: Awaited<ReturnType<typeof openConfigStep>>;
+    let at: OpenStep;
     const nobody = 65534;
     beforeEach(async () => {
       at = await openConfigStep(world);

@@ -3,7 +3,7 @@ import { spawn } from 'node:child_process';
 import { chmod, chown, stat } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
 import { createLocalFiles } from '../../src/tools/dotenv-files.js';
-import { type ConfigWorld, openConfigStep } from '../support/describe-config.js';
+import { type ConfigWorld, type OpenStep, openConfigStep } from '../support/config-step.js';
 
 const NOBODY = 65534;
 const world: ConfigWorld = {
@@ -24,11 +24,10 @@ function removeAtExit(folders: string[]): void {
 
 /** Only root can set the scene: files of other users. */
 describe.skipIf(process.getuid?.() !== 0)('config, by a worker that is not root', () => {
-  type Step = Awaited<ReturnType<typeof openConfigStep>>;
-  let unreadable: Step;
-  let inClosedFolder: Step;
-  let ofAnother: Step;
-  let readableToAll: Step;
+  let unreadable: OpenStep;
+  let inClosedFolder: OpenStep;
+  let ofAnother: OpenStep;
+  let readableToAll: OpenStep;
 
   beforeAll(async () => {
     const open = async (folderMode: number, mode: number, owner: number) => {

@@ -3,7 +3,9 @@ import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createLocalFiles } from '../../src/tools/dotenv-files.js';
-import { type ConfigWorld, describeConfig, openConfigStep } from '../support/describe-config.js';
+import { type ConfigWorld, type OpenStep, openConfigStep } from '../support/config-step.js';
+import { describeConfig } from '../support/describe-config.js';
+import { describeConfigUndo } from '../support/describe-config-undo.js';
 
 const world: ConfigWorld = {
   placeOf: (file) => ({ kind: 'local', file }),
@@ -12,9 +14,10 @@ const world: ConfigWorld = {
 };
 
 describeConfig('on the worker', () => world);
+describeConfigUndo('on the worker', () => world);
 
 describe('config, on the worker: paths', () => {
-  let at: Awaited<ReturnType<typeof openConfigStep>>;
+  let at: OpenStep;
   beforeEach(async () => {
     at = await openConfigStep(world);
   });

@@ -2,8 +2,7 @@
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import type { GitSnapshot } from '../../src/activities/git-step.js';
-import type { GitEffect, GitInput } from '../../src/contract/activities.js';
+import type { GitEffect, GitFound, GitInput } from '../../src/contract/activities.js';
 import { GitWorld } from '../support/git.js';
 
 const short = (commit = '') => commit.slice(0, 8);
@@ -11,7 +10,7 @@ const original = 'one\ntwo\nthree\nfour\nfive\nsix\nseven\neight\nnine\nten\n';
 const ours = original.replace('two', 'TWO');
 
 let world: GitWorld;
-let call: GitInput & { base: GitSnapshot };
+let call: GitInput & { base: GitFound };
 let effect: GitEffect;
 
 beforeEach(async () => {

@@ -419,6 +419,11 @@ describe('rebootInstance', () => {
     it('is given up after a quarter of an hour, and names what was seen', async () => {
       await configure('max_connections', '100');
       const { rds: held } = holdAt('rebooting');
+      const reboot: Rds['reboot'] = async (at) => {
+        await held.reboot(at);
+        // Fifteen minutes pass within a second here, and the database is back long before.
+        await untilAvailable();
+      };
       let nowMs = Date.now();
       const clock: Clock = {
         now: () => nowMs,
@@ -428,7 +433,7 @@ describe('rebootInstance', () => {
         },
       };
       const attempt = await intend();
-      await expect(carryOut(attempt, { rds: held, clock })).rejects.toMatchObject({
+      await expect(carryOut(attempt, { rds: { ...held, reboot }, clock })).rejects.toMatchObject({
         type: 'GateFailed',
         message: expect.stringMatching(
           /is not back: after 15 minutes RDS says rebooting, in-sync; the database has been running since/,

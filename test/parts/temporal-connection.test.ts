@@ -2,28 +2,20 @@
  * Client and worker on a real Temporal server behind TLS, configured as docs/deployment.md shows it: its profile file
  * and its variables are read from there. Only the address, the paths and the key are this test's own.
  */
-import { execFile } from 'node:child_process';
-import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { promisify } from 'node:util';
 import { isGrpcServiceError } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { NativeConnection } from '@temporalio/worker';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
 import { connectTemporal, describeFailure, loadTemporalOptions } from '../../src/platform/connection.js';
+import { sourceVariables, writeCredentials } from '../support/documented-profiles.js';
 import { closedAddress } from '../support/http-server.js';
-import { Product, ROOT, until } from '../support/product.js';
+import { Product, until } from '../support/product.js';
 import { startTemporal } from '../support/temporal.js';
-import {
-  Authority,
-  opensslIsMissing,
-  startStrictServer,
-  startTlsFront,
-  type TlsFront,
-} from '../support/tls-server.js';
+import { opensslIsMissing, startStrictServer, startTlsFront, type TlsFront } from '../support/tls-server.js';
 
-const run = promisify(execFile);
 const KEY = 'tmprl-key-R4nd0mEnoughToBeFoundAnywhere';
 const WRONG_KEY = 'tmprl-key-Th1sOneIsNotKnownToTheServer';
 /** As in the documentation. */
@@ -44,7 +36,7 @@ describe.skipIf(opensslIsMissing())('Temporal behind TLS', () => {
   beforeAll(async () => {
     temporal = await startTemporal();
     folder = await mkdtemp(join(tmpdir(), 'headgate-tls-'));
-    await writeCredentials(folder);
+    await writeCredentials(folder, KEY);
     const common = { upstream: temporal.address, folder: join(folder, 'tls') };
     byKey = await startTlsFront({
       ...common,
@@ -247,40 +239,6 @@ describe.skipIf(opensslIsMissing())('Temporal behind TLS', () => {
     });
   });
 });
-
-/** Certificates and keys at the places that the documentation gives them, below `folder` instead of /etc/headgate. */
-async function writeCredentials(folder: string): Promise<void> {
-  const tls = join(folder, 'tls');
-  await mkdir(tls);
-  const ca = await Authority.create(tls, 'ca');
-  await ca.issue('server', 'localhost');
-  await ca.issue('other-name', 'temporal.example.com');
-  await ca.issue('client', 'client');
-  const stranger = await Authority.create(tls, 'other-ca');
-  await stranger.issue('stranger', 'client');
-  await writeFile(join(folder, 'api-key'), `${KEY}\n`);
-  const documented = (await blocks('toml'))[0] ?? '';
-  const profiles = documented
-    .replaceAll('/etc/headgate', folder)
-    .replace('api_key = "…"', `api_key = "${KEY}"`);
-  await writeFile(join(folder, 'temporal.toml'), `${profiles}\n[profile.none]\n`, { mode: 0o600 });
-}
-
-/** Fenced blocks of docs/deployment.md. */
-async function blocks(language: string): Promise<string[]> {
-  const text = await readFile(join(ROOT, 'docs', 'deployment.md'), 'utf8');
-  const found = text.matchAll(new RegExp(`^\`\`\`${language}\\n(.*?)^\`\`\``, 'gms'));
-  return [...found].map(([, block = '']) => block);
-}
-
-async function sourceVariables(mark: string, folder: string): Promise<Env> {
-  const block = (await blocks('sh')).find((text) => text.includes(`export ${mark}=`));
-  if (!block) throw new Error(`docs/deployment.md exports no ${mark}`);
-  const script = `${block.replaceAll('/etc/headgate', folder)}env -0`;
-  const { stdout } = await run('sh', ['-ec', script], { env: { PATH: process.env.PATH } });
-  const pairs = stdout.split('\0').map((pair) => /^(TEMPORAL_\w+)=(.*)$/s.exec(pair));
-  return Object.fromEntries(pairs.flatMap((pair) => (pair?.[1] ? [[pair[1], pair[2] ?? '']] : [])));
-}
 
 async function registerNamespace({ connection }: TestWorkflowEnvironment, namespace: string): Promise<void> {
   const retention = { seconds: 86_400 as never };

@@ -141,7 +141,13 @@ function createActivities(world: FakeWorld): HeadgateActivities {
     rebootInstance: async () => ({ rebooted: true, outageMs: 1_200 }),
 
     lookGit: async () => ({
-      found: { branch: 'main', head: 'a'.repeat(40), remoteHead: 'a'.repeat(40), tagged: null },
+      found: {
+        branch: 'main',
+        head: 'a'.repeat(40),
+        remoteHead: 'a'.repeat(40),
+        tagged: null,
+        tree: 'b'.repeat(40),
+      },
       changes: ['a tag'],
       warnings: [],
       effect: 'detectable',

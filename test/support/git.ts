@@ -7,8 +7,15 @@ import { dirname, join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { createGitActivities } from '../../src/activities/git.js';
-import type { GitCall, GitSnapshot } from '../../src/activities/git-step.js';
-import type { GitEffect, GitInput, Look, StepResult, UndoResult } from '../../src/contract/activities.js';
+import type { GitCall } from '../../src/activities/git-step.js';
+import type {
+  GitEffect,
+  GitFound,
+  GitInput,
+  Look,
+  StepResult,
+  UndoResult,
+} from '../../src/contract/activities.js';
 import type { Measurement } from '../../src/contract/progress.js';
 import type { GitStepConfig } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
@@ -158,12 +165,12 @@ export class GitWorld {
     return createGitActivities({ git: createGit({ env: this.env }), references });
   }
 
-  look(input: GitInput = this.input()): Promise<Look<GitSnapshot>> {
+  look(input: GitInput = this.input()): Promise<Look<GitFound>> {
     return this.#environment.run(() => this.activities().lookGit(input));
   }
 
   /** What `act` gets, after a look. */
-  async lookedAt(input: GitInput = this.input()): Promise<GitInput & { base: GitSnapshot }> {
+  async lookedAt(input: GitInput = this.input()): Promise<GitInput & { base: GitFound }> {
     return { ...input, base: (await this.look(input)).found };
   }
 
