@@ -31,17 +31,15 @@ interface Options {
 }
 
 const options = readOptions();
+// Every server is the benchmark's own, whatever this shell is set to.
+for (const name of Object.keys(process.env)) if (/^(TEMPORAL|AWS)_/.test(name)) delete process.env[name];
 const session = await Session.create(options.quick, (line) => console.error(line));
 for (const [signal, code] of Object.entries(EXIT_BY_SIGNAL)) {
-  process.once(signal, () => void endEarly(`${signal}: stopping everything that was started`, code));
+  process.on(signal, () => void endEarly(`${signal}: stopping everything that was started`, code));
 }
-process.on('uncaughtException', (error) => {
-  // What is being stopped complains about it.
-  if (!session.interrupted.aborted) void endEarly(String(error.stack), 1);
-});
+process.on('uncaughtException', (error) => void endEarly(String(error.stack), 1));
 const failed = await run(options);
-await session.end();
-process.exit(failed ? 1 : 0);
+await end(failed ? 1 : 0);
 
 /** @returns whether a measure could not be made */
 async function run({ names, quick, json }: Options): Promise<boolean> {
@@ -50,7 +48,8 @@ async function run({ names, quick, json }: Options): Promise<boolean> {
   if (json) printJson({ type: 'machine', quick, ...machine });
   for (const name of names) {
     const result = await measure(name);
-    if (session.interrupted.aborted) return true;
+    // Whoever has interrupted it ends the process.
+    if (session.interrupted.aborted) await new Promise(() => {});
     for (const line of result.failures ?? []) console.error(`${name} could not be measured: ${line}`);
     if (json) printResult(name, result);
     results.push(result);
@@ -70,8 +69,14 @@ async function measure(name: string): Promise<Result> {
   }
 }
 
+/** The first reason counts: npm hands a Ctrl-C on once more, and what is being stopped complains about it. */
 async function endEarly(why: string, code: number): Promise<void> {
+  if (session.interrupted.aborted) return;
   console.error(why);
+  await end(code);
+}
+
+async function end(code: number): Promise<void> {
   await session.end();
   process.exit(code);
 }

@@ -6,6 +6,7 @@ import { join } from 'node:path';
 export class Session {
   readonly #ends: (() => Promise<unknown>)[] = [];
   readonly #interruption = new AbortController();
+  #ending = Promise.resolve();
 
   private constructor(
     /** A run that shows whether the benchmark works, not how fast the product is. */
@@ -39,10 +40,14 @@ export class Session {
   }
 
   /** Ends what a measure has started, the newest first. What cannot be ended does not keep the rest. */
-  async endOwned(): Promise<void> {
-    for (let end = this.#ends.pop(); end; end = this.#ends.pop()) {
-      await end().catch((error: unknown) => this.log(`could not be stopped: ${String(error)}`));
-    }
+  endOwned(): Promise<void> {
+    // In turn: whoever calls it while somebody else's call is at work waits for that one too.
+    this.#ending = this.#ending.then(async () => {
+      for (let end = this.#ends.pop(); end; end = this.#ends.pop()) {
+        await end().catch((error: unknown) => this.log(`could not be stopped: ${String(error)}`));
+      }
+    });
+    return this.#ending;
   }
 
   async end(): Promise<void> {

@@ -13,6 +13,8 @@ import { fileURLToPath } from 'node:url';
 const root = dirname(dirname(fileURLToPath(import.meta.url)));
 const folder = mkdtempSync(join(tmpdir(), 'headgate-test-'));
 const resultFile = join(folder, 'vitest.json');
+/** A cell of the crash matrix that cannot be is neither passed nor left out. */
+const NOT_APPLICABLE = /, not applicable: /;
 const [major] = process.versions.node.split('.').map(Number);
 if (major < 20) fail(`Node ${process.versions.node} is too old; Headgate needs Node 20 or newer.`);
 
@@ -23,7 +25,9 @@ try {
   const log = (line) => console.error(line);
   const tools = { HEADGATE_TOOL_MOTO: await ensureMoto({ log }) };
   for (const name of ['temporal', 'k6', 'terraform', 'victoria-metrics']) {
-    tools[`HEADGATE_TOOL_${name.toUpperCase().replaceAll('-', '_')}`] = (await resolveTool(name, { log })).path;
+    tools[`HEADGATE_TOOL_${name.toUpperCase().replaceAll('-', '_')}`] = (
+      await resolveTool(name, { log })
+    ).path;
   }
   const vitest = spawnSync(
     process.execPath,
@@ -47,7 +51,13 @@ try {
 function report(status) {
   if (!existsSync(resultFile)) fail('vitest wrote no result');
   const result = JSON.parse(readFileSync(resultFile, 'utf8'));
-  const { numPassedTests: passed, numPendingTests: skipped } = result;
+  const { numPassedTests: passed } = result;
+  const pending = result.testResults.flatMap(({ name, assertionResults }) =>
+    assertionResults
+      .filter(({ status: each }) => each === 'pending' || each === 'skipped')
+      .map(({ title }) => [NOT_APPLICABLE.test(title) ? 'not applicable' : 'skipped', name].join(': ')),
+  );
+  const skipped = pending.filter((each) => each.startsWith('skipped')).length;
   // A file that cannot be loaded fails without a test of its own.
   const brokenFiles = result.testResults.filter(
     (file) => file.status === 'failed' && file.assertionResults.length === 0,
@@ -56,11 +66,9 @@ function report(status) {
     result.numFailedTests +
     brokenFiles.length +
     (status !== 0 && result.numFailedTests === 0 && brokenFiles.length === 0 ? 1 : 0);
-  for (const file of result.testResults) {
-    const pending = file.assertionResults.filter(
-      (test) => test.status === 'pending' || test.status === 'skipped',
-    );
-    if (pending.length > 0) console.log(`skipped: ${pending.length} in ${file.name.slice(root.length + 1)}`);
+  for (const kind of new Set(pending)) {
+    const count = pending.filter((each) => each === kind).length;
+    console.log(kind.replace(`${root}/`, `${count} in `));
   }
   const summary = process.env.HEADGATE_TEST_SUMMARY;
   if (summary) writeFileSync(summary, JSON.stringify({ passed, failed, skipped }));

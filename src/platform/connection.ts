@@ -76,7 +76,7 @@ function variablesOf(env: NodeJS.ProcessEnv): Record<string, string> {
 }
 
 function placeOf(error: unknown): string {
-  return error instanceof Error && 'line' in error ? `, line ${error.line}` : '';
+  return error instanceof Error && 'line' in error ? `, line ${String(error.line)}` : '';
 }
 
 /** gRPC would refuse it as well, with the value in its error. */

@@ -12,7 +12,7 @@ function escapeHcl(value: string): string {
   return value
     .replace(/[\\"]/g, (found) => `\\${found}`)
     .replace(/[$%]\{/g, (found) => `${found[0]}${found}`)
-    .replace(/[\u0000-\u001f\u007f]/g, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
+    .replace(/\p{Cc}/gu, (found) => `\\u${found.charCodeAt(0).toString(16).padStart(4, '0')}`);
 }
 
 /**

@@ -1,6 +1,5 @@
 /** Whether the holder of a state lock is a process of ours that has ended. In any doubt it is not. */
 import { hostname, userInfo } from 'node:os';
-import type { ProcessFacts } from '../platform/process-facts.js';
 import type { StateLock } from './terraform-output.js';
 import type { FormerRun } from './terraform-runs.js';
 
@@ -25,35 +24,36 @@ export interface LockFacts {
   who: string;
   /** Of this state. */
   runs: FormerRun[];
+  /** Commands of ours that have ended just now because they found the state locked. */
+  ended: EndedCommand[];
   /** Processes of this machine that run terraform or tofu, whoever has started them. */
   running: { startedAtMs: number }[];
 }
 
+export interface EndedCommand {
+  command: 'plan' | 'apply';
+  startedAtMs: number;
+  endedAtMs: number;
+}
+
 /**
- * True only when all of it holds: the lock bears our user and machine; it was taken while a run of ours was doing just
- * that, and both that run and its worker have ended; nothing of ours works on this state; and no terraform of anybody
+ * True only when all of it holds: the lock bears our user and machine; it was taken while a command of ours was doing
+ * just that, and that has ended (with its worker, or before our eyes: a lock whose answer was lost on the way is asked
+ * for again by the backend, which then finds its own); nothing of ours works on this state; and no terraform of anybody
  * on this machine is old enough to be the holder.
  */
-export function isHolderDead(lock: StateLock, { who, runs, running }: LockFacts): boolean {
+export function isHolderDead(lock: StateLock, { who, runs, ended, running }: LockFacts): boolean {
   const { createdMs, operation } = lock;
   if (lock.who !== who || createdMs === undefined) return false;
   if (runs.some(({ state, command }) => state === 'alive' && command !== undefined)) return false;
   if (running.some(({ startedAtMs }) => startedAtMs <= createdMs + START_TOLERANCE_MS)) return false;
-  return runs.some(
-    ({ state, command, terraform, startedAtMs, seenAtMs }) =>
-      state === 'dead' &&
-      command !== undefined &&
-      terraform !== undefined &&
-      OPERATIONS[command] === operation &&
-      createdMs >= startedAtMs &&
-      createdMs <= seenAtMs + SEEN_TOLERANCE_MS,
+  return [...runs.flatMap(killedCommand), ...ended].some(
+    ({ command, startedAtMs, endedAtMs }) =>
+      OPERATIONS[command] === operation && createdMs >= startedAtMs && createdMs <= endedAtMs,
   );
 }
 
-export async function lockFacts(
-  runs: FormerRun[],
-  facts: ProcessFacts,
-  programs: string[],
-): Promise<LockFacts> {
-  return { who: ownName(), runs, running: await facts.running(programs) };
+function killedCommand({ state, command, terraform, startedAtMs, seenAtMs }: FormerRun): EndedCommand[] {
+  if (state !== 'dead' || command === undefined || terraform === undefined) return [];
+  return [{ command, startedAtMs, endedAtMs: seenAtMs + SEEN_TOLERANCE_MS }];
 }

@@ -10,7 +10,7 @@ import { callTool, type ToolCall, type ToolReply } from './terraform-call.js';
 import { explain } from './terraform-failures.js';
 import { backendFile, terraformEnvironment } from './terraform-files.js';
 import { initializeOnce, needsInit } from './terraform-init.js';
-import { isHolderDead, lockFacts } from './terraform-lock.js';
+import { type EndedCommand, isHolderDead, ownName } from './terraform-lock.js';
 import { describeLock, readLock, type StateLock } from './terraform-output.js';
 import { readPlan, type TerraformPlan } from './terraform-plan.js';
 import { ApplyProgress } from './terraform-progress.js';
@@ -29,6 +29,7 @@ export class TerraformSession {
   readonly #run: RunFolder;
   readonly #env: Record<string, string>;
   readonly #unlocked = new Set<string>();
+  readonly #ended: EndedCommand[] = [];
 
   static async open(deps: TerraformDeps, call: TerraformCall, program: string, cache: string) {
     const runs = join(cache, 'runs');
@@ -131,8 +132,8 @@ export class TerraformSession {
       if (reply.exitCode === 0) return reply;
       const lock = reply.diagnostics.map((each) => readLock(each, startedAtMs)).find((found) => found);
       if (lock) {
-        (await import('node:fs')).appendFileSync('/tmp/h/tfx/debug.log', JSON.stringify({ startedAtMs: new Date(startedAtMs).toISOString(), detail: reply.diagnostics }) + '\n');
         if (await this.#broken(lock)) continue;
+        this.#ended.push({ command, startedAtMs, endedAtMs: Date.now() });
         if (Date.now() > deadline) throw this.#lockedOut(lock);
         this.#tell(`waiting for the state lock: ${describeLock(lock)}`);
         await sleep(LOCK_POLL_MS, undefined, { signal }).catch(() => signal.throwIfAborted());
@@ -160,11 +161,15 @@ export class TerraformSession {
   async #broken(lock: StateLock): Promise<boolean> {
     const { processes } = this.#deps;
     const programs = ['terraform', 'tofu', basename(this.#program)];
-    const facts = await lockFacts(await this.#formerRuns(), processes, programs);
-    (await import('node:fs')).appendFileSync('/tmp/h/tfx/debug.log', JSON.stringify({ now: new Date().toISOString(), lock, facts }) + '\n');
+    const facts = {
+      who: ownName(),
+      runs: await this.#formerRuns(),
+      ended: this.#ended,
+      running: await processes.running(programs),
+    };
     if (this.#unlocked.has(lock.id) || !isHolderDead(lock, facts)) return false;
     this.#unlocked.add(lock.id);
-    this.#tell(`breaking the state lock of a killed attempt: ${describeLock(lock)}`);
+    this.#tell(`breaking a state lock of our own: ${describeLock(lock)}`);
     // It names the lock, so one that somebody has taken meanwhile stays.
     const { exitCode } = await this.#tool({ args: ['force-unlock', '-force', lock.id] });
     return exitCode === 0;

@@ -71,7 +71,7 @@ export interface OpenPlan extends TerraformPlan {
   /** Their creation was killed in the middle, and they are created anew. */
   interrupted: string[];
   /** This very plan. @throws Error that may be repeated when the state has moved on since */
-  apply(): Promise<Applied>;
+  apply: () => Promise<Applied>;
 }
 
 export interface Terraform {

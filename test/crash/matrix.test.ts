@@ -24,6 +24,9 @@ const WORDS = {
   undo: 'on the way back, when',
 } as const;
 
+/** What of an undo changes anything. */
+const CHANGING = ['traffic', 'stop', 'state', 'restart'];
+
 const kinds = Object.keys(STEP_KINDS) as StepKind[];
 const subjects = kinds.flatMap((kind) => (CRASH_KINDS[kind] ?? []).map((subject) => ({ kind, subject })));
 const cells = subjects.flatMap(({ kind, subject }) => cellsOf(kind, subject));
@@ -63,10 +66,12 @@ describe.skipIf(missing)('killed', { concurrent: true }, () => {
     });
   }
 
-  for (const { kind, subject } of subjects.filter(({ subject: { undo } }) => typeof undo === 'string')) {
-    it(`${subject.name}: on the way back, not applicable: ${subject.undo}`, (context) => {
-      const { traffic, stop, state, restart } = verbsOf({ kind } as ResolvedStep).undo ?? {};
-      expect([traffic, stop, state, restart]).toEqual(Array(4).fill(undefined));
+  for (const { kind, subject } of subjects) {
+    const { name, undo: why } = subject;
+    if (typeof why !== 'string') continue;
+    it(`${name}: on the way back, not applicable: ${why}`, (context) => {
+      const undo = verbsOf({ kind } as ResolvedStep).undo ?? {};
+      expect(Object.keys(undo).filter((verb) => CHANGING.includes(verb))).toEqual([]);
       context.skip();
     });
   }

@@ -31,6 +31,19 @@ const SENDINGS = 3;
 const ORIGINAL = '{"DB_CONNECTION_LIMIT": "20", "FLOAT": 1.0, "TOKEN": "canary-stored"}';
 const WANTED = '{"DB_CONNECTION_LIMIT": "50", "FLOAT": 1.0, "TOKEN": "canary-stored"}';
 
+const FAULTS = [
+  'status 500',
+  'throttle',
+  'cut before forwarding',
+  'cut after forwarding',
+] as const satisfies HttpFault[];
+const EXPLAINED: Record<(typeof FAULTS)[number], RegExp> = {
+  'status 500': /AWS failed with 500/,
+  throttle: /AWS throttles the worker/,
+  'cut before forwarding': /AWS cannot be reached/,
+  'cut after forwarding': /AWS cannot be reached/,
+};
+
 describe.skipIf(motoIsMissing())('secret, behind an AWS that fails', () => {
   let moto: Moto;
   let client: SecretsManagerClient;
@@ -107,7 +120,6 @@ describe.skipIf(motoIsMissing())('secret, behind an AWS that fails', () => {
     ['putting the version', isOf('PutSecretValue')],
     MOVE,
   ];
-  const FAULTS: HttpFault[] = ['status 500', 'throttle', 'cut before forwarding', 'cut after forwarding'];
   const cross = (places: typeof WRITES) =>
     FAULTS.flatMap((fault) => places.map(([place, match]) => ({ fault, place, match })));
 
@@ -117,7 +129,7 @@ describe.skipIf(motoIsMissing())('secret, behind an AWS that fails', () => {
       proxy.rules.push({ match, times: SENDINGS, fault });
       const { result, failures } = await attempt(() => activities().putSecret(call()));
       expect(failures).toHaveLength(1);
-      expect(failures[0]).toMatch(EXPLAINED[String(fault)] ?? 'no explanation');
+      expect(failures[0]).toMatch(EXPLAINED[fault]);
       expect(proxy.calls.filter((each) => each.fault)).toHaveLength(SENDINGS);
       const { versions, bearing, text } = await readStore();
       expect({ versions, bearing, text }).toEqual({ versions: 2, bearing: [result.versionId], text: WANTED });
@@ -162,10 +174,3 @@ describe.skipIf(motoIsMissing())('secret, behind an AWS that fails', () => {
     expect((await readStore()).versions).toBe(2);
   });
 });
-
-const EXPLAINED: Record<string, RegExp> = {
-  'status 500': /AWS failed with 500/,
-  throttle: /AWS throttles the worker/,
-  'cut before forwarding': /AWS cannot be reached/,
-  'cut after forwarding': /AWS cannot be reached/,
-};

@@ -18,7 +18,14 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runChild } from '../../src/platform/children.js';
 import { createSshFiles } from '../../src/tools/ssh-files.js';
-import { type ConfigWorld, type OpenStep, ORIGINAL, OWN, openConfigStep } from '../support/config-step.js';
+import {
+  type ConfigWorld,
+  ODDEST_NAME,
+  type OpenStep,
+  ORIGINAL,
+  OWN,
+  openConfigStep,
+} from '../support/config-step.js';
 import { describeConfig } from '../support/describe-config.js';
 import { describeConfigUndo } from '../support/describe-config-undo.js';
 import { isAlive, waitFor } from '../support/processes.js';

@@ -1,6 +1,7 @@
 /** `infra` when it is aborted, when terraform or its worker is killed, and when somebody holds the state. */
 import { CancelledFailure } from '@temporalio/common';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { type ProxiedRequest, startFaultProxy } from '../support/fault-proxy.js';
 import { serve } from '../support/http-server.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
 import { isAlive, waitFor } from '../support/processes.js';
@@ -188,12 +189,14 @@ describe.skipIf(missing || motoIsMissing())(
 
     it('breaks the lock of its own killed attempt, and goes on', async () => {
       const { found } = await killInTheMiddle();
-      expect(await world.apply(found, config(50), { attempt: 2, lockWaitMs: 0 })).toMatchObject({
+      expect(await world.apply(found, config(50), { attempt: 2 })).toMatchObject({
         added: 1,
         destroyed: 1,
       });
       expect(
-        world.beats.some(({ doing }) => doing.startsWith('breaking the state lock of a killed attempt')),
+        world.beats.some(({ doing }) =>
+          doing.startsWith(`breaking a state lock of our own: ${OWN_NAME} (apply)`),
+        ),
       ).toBe(true);
       expect(await remote.lock()).toBeUndefined();
       expect((await world.log()).filter((line) => line === 'end 50')).toHaveLength(1);
@@ -201,9 +204,24 @@ describe.skipIf(missing || motoIsMissing())(
 
     it('takes back what a killed attempt may have done, although the state knows nothing of it', async () => {
       const { found } = await killInTheMiddle();
-      expect(await world.undo(found, config(50), { lockWaitMs: 0 })).toMatchObject({ changed: true });
+      expect(await world.undo(found, config(50))).toMatchObject({ changed: true });
       expect((await world.log()).slice(-2)).toEqual(['begin 20', 'end 20']);
       expect(await world.undo(found, config(50))).toMatchObject({ changed: false });
+    });
+
+    it('breaks the lock that a plan of its own left behind because the answer was lost on the way', async () => {
+      const proxy = await startFaultProxy(moto.url);
+      const match = ({ target, body }: ProxiedRequest) => target === 'PutItem' && body.includes(OWN_NAME);
+      proxy.rules.push({ match, times: 1, fault: 'cut after forwarding' });
+      process.env.AWS_ENDPOINT_URL = proxy.url;
+      try {
+        expect((await world.look(config(20))).found.changes).toBe(1);
+        expect(proxy.calls.filter(match).length).toBeGreaterThan(2);
+        expect(await remote.lock()).toBeUndefined();
+      } finally {
+        process.env.AWS_ENDPOINT_URL = moto.url;
+        await proxy.close();
+      }
     });
 
     it('does not break it on another worker, which cannot know', async () => {
@@ -225,7 +243,7 @@ describe.skipIf(missing || motoIsMissing())(
         expect(await remote.lock()).toEqual(lock);
         await other.release();
         await running.result;
-        expect((await world.look(config(50), { lockWaitMs: 0 })).found.changes).toBe(1);
+        expect((await world.look(config(50))).found.changes).toBe(1);
       } finally {
         await other.release();
         await other.remove();

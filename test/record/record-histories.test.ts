@@ -1,15 +1,19 @@
-/** Not a test: `npm run record-histories` runs this to write test/histories/ anew, after a change that no `patched()` covers. */
+/** Not a test: `npm run record-histories` runs this to record the workflow of the present version into test/histories/. */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import manifest from '../../package.json' with { type: 'json' };
 import type { RolloutInput } from '../../src/contract/inputs.js';
 import { PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
 import type { Progress } from '../../src/contract/progress.js';
 import { createFakeWorld, type FakeWorld, seen } from '../support/fake-world.js';
 import { writeHistory } from '../support/histories.js';
-import { storyPlan } from '../support/plans.js';
+import { wholePlan } from '../support/plans.js';
 import { startTemporal, startWorkers } from '../support/temporal.js';
+
+/** Of package.json: major and minor. What an earlier version has recorded stays as it is. */
+const VERSION = /^\d+\.\d+/.exec(manifest.version)?.[0] ?? '';
 
 let env: TestWorkflowEnvironment;
 beforeAll(async () => {
@@ -26,7 +30,7 @@ async function record(
 ): Promise<void> {
   const world = createFakeWorld();
   prepare(world);
-  const plan = storyPlan(`recorded-${randomUUID().slice(0, 8)}`);
+  const plan = wholePlan(`recorded-${randomUUID().slice(0, 8)}`);
   for (const step of plan.stages.flatMap(({ steps }) => steps)) {
     if (step.kind === 'approval') step.config.timeoutMs = approvalTimeoutMs;
   }
@@ -43,7 +47,7 @@ async function record(
     await handle.result();
     const { outcome: found } = await handle.query<Progress>(PROGRESS_QUERY);
     expect(found).toBe(outcome);
-    await writeHistory(name, await handle.fetchHistory());
+    await writeHistory(`${VERSION}/${name}`, await handle.fetchHistory());
   } finally {
     await workers.stop();
   }

@@ -2,6 +2,7 @@
 import { type ChildProcess, spawn } from 'node:child_process';
 import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'vitest';
 import { stringify } from 'yaml';
@@ -47,7 +48,8 @@ export async function runCell({ subject, moment, fact }: Cell, parts: Parts, nam
     expect(summaryOf(end)).toMatchObject({ outcome: moment === 'undo' ? 'rolledBack' : 'promoted' });
     if (!end.progress) throw new Error('the rollout has no progress');
     if (moment !== 'undo') world.expectPromoted(before, after, end.progress);
-    else world.expectRestored?.(before, after);
+    else if (world.expectRestored) world.expectRestored(before, after);
+    else throw new Error(`nobody has said what restored means for ${subject.name}`);
   } finally {
     await Promise.all(workers.map((worker) => worker.kill()));
     for (const close of closing.reverse()) await close();
@@ -92,16 +94,20 @@ class CrashWorker {
     await this.#ended;
   }
 
+  /** Returns at once when it dies, so that what it leaves can be timed. */
   async untilKilled(describe: () => Promise<RolloutState | undefined>): Promise<void> {
+    const deadline = performance.now() + DEATH_TIMEOUT_MS;
     let state: RolloutState | undefined;
-    const isDead = async () => {
-      if (!this.#hasEnded) state = await describe();
-      if (state && state.temporalStatus !== 'RUNNING') throw new Error('the worker was not killed');
-      return this.#hasEnded;
+    const look = async () => {
+      state = await describe();
+      await sleep(POLL_MS);
     };
-    await waitFor(isDead, 'the death of the worker', DEATH_TIMEOUT_MS, POLL_MS).catch((error) => {
-      throw new Error(`${error}\n${JSON.stringify(summaryOf(state), null, 1)}\n${this.#output}`);
-    });
+    while (!this.#hasEnded) {
+      await Promise.race([this.#ended, look()]);
+      const isOver = state !== undefined && state.temporalStatus !== 'RUNNING';
+      if (this.#hasEnded || (performance.now() < deadline && !isOver)) continue;
+      throw new Error(`It was not killed.\n${JSON.stringify(summaryOf(state), null, 1)}\n${this.#output}`);
+    }
     expect(this.#child.signalCode, this.#output).toBe('SIGKILL');
   }
 }

@@ -3,8 +3,8 @@ import { readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'vitest';
 import type { Json } from '../../src/plan/resolved.js';
-import type { Fact, Subject, World } from './crash-kind.js';
-import { type Place, program, whenHeld } from './crash-place.js';
+import { heldAt, type Subject, type World } from './crash-kind.js';
+import { type Place, program } from './crash-place.js';
 
 interface Release {
   id: string;
@@ -38,10 +38,12 @@ export const deploy: Subject<World<TargetSeen>> = {
     heldAt('the candidate stands', 'after prepare'),
     heldAt('traffic is about to move', 'before promote'),
     heldAt('traffic has moved', 'after promote'),
+    heldAt('the old release has been stopped', 'after retire'),
   ],
   undo: [
     heldAt('traffic is about to move back', 'before restore'),
     heldAt('traffic has moved back', 'after restore'),
+    { name: 'what failed is asked', crash: { activity: 'collectDiagnostics', when: 'before' } },
     heldAt('what failed has been stopped', 'after retire'),
   ],
 };
@@ -74,8 +76,4 @@ export async function openTarget(place: Place) {
 export function expectGreen({ live, candidate, changes }: TargetSeen): void {
   expect([live, candidate]).toMatchObject([{ id: 'green', version: 'v1.0.1' }, null]);
   expect(changes).toEqual(['prepare', 'promote', 'retire']);
-}
-
-function heldAt(name: string, at: string): Fact<World<TargetSeen>> {
-  return { name, arm: ({ place, kill }) => whenHeld(place, at, kill) };
 }

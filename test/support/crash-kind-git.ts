@@ -4,8 +4,8 @@ import { chmod, mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import type { Fact, Subject, World } from './crash-kind.js';
-import { type Place, program, whenHeld } from './crash-place.js';
+import { heldAt, type Subject, type World } from './crash-kind.js';
+import { type Place, program } from './crash-place.js';
 
 interface GitSeen {
   /** Of the branch: what it holds, and its commits by what they say of themselves, the newest first. */
@@ -150,8 +150,4 @@ async function readRepository(call: CallGit): Promise<GitSeen> {
 /** The one that is meant, if it is there, and the rest. */
 function partition(all: string[], isMeant: (each: string) => boolean): [string | undefined, ...string[]] {
   return [all.find(isMeant), ...all.filter((each) => !isMeant(each))];
-}
-
-function heldAt(name: string, at: string): Fact<World<GitSeen>> {
-  return { name, arm: ({ place, kill }) => whenHeld(place, at, kill) };
 }

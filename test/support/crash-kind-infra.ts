@@ -4,8 +4,8 @@ import { cp, mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect } from 'vitest';
-import type { Fact, Subject, World } from './crash-kind.js';
-import { type Place, program, whenHeld } from './crash-place.js';
+import { heldAt, type Subject, type World } from './crash-kind.js';
+import { type Place, program } from './crash-place.js';
 
 interface InfraSeen {
   /** Attributes by address, as the state has them. */
@@ -122,8 +122,4 @@ async function readState(place: Place, file: string): Promise<InfraSeen> {
     killedAfter: events.filter((event) => event.startsWith('held after setting')).length,
     locks: (await readdir(join(file, '..'))).filter((name) => name.includes('.lock')),
   };
-}
-
-function heldAt(name: string, at: string): Fact<World<InfraSeen>> {
-  return { name, arm: ({ place, kill }) => whenHeld(place, at, kill) };
 }

@@ -1,7 +1,7 @@
 /** `run`: a program that may be asked whether it is done, and one that cannot tell. */
 import { expect } from 'vitest';
-import type { Fact, Subject, World } from './crash-kind.js';
-import { type Place, program, whenHeld } from './crash-place.js';
+import { heldAt, type Subject, type World } from './crash-kind.js';
+import { type Place, program } from './crash-place.js';
 
 /** What was done and what was taken back, in order. */
 type Done = string[];
@@ -50,8 +50,4 @@ function callOf({ folder }: Place, verb: string): string[] {
 async function readDone(place: Place): Promise<Done> {
   const events = await place.events();
   return events.flatMap((event) => (event.startsWith('did ') ? [event.slice(4)] : []));
-}
-
-function heldAt(name: string, at: string): Fact<World<Done>> {
-  return { name, arm: ({ place, kill }) => whenHeld(place, at, kill) };
 }

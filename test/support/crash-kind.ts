@@ -3,7 +3,7 @@ import type { RolloutState } from '../../src/client.js';
 import type { ActivityName } from '../../src/contract/activities.js';
 import type { Progress, Waiting } from '../../src/contract/progress.js';
 import type { Json, StepKind } from '../../src/plan/resolved.js';
-import type { Place } from './crash-place.js';
+import { type Place, whenHeld } from './crash-place.js';
 
 /** Before the effect, in the middle of it, after it when nobody has been told, in the middle of its undo. */
 export const MOMENTS = ['before', 'during', 'unrecorded', 'undo'] as const;
@@ -45,9 +45,9 @@ export interface Scene<W> {
   world: W;
   place: Place;
   /** As the rollout shows itself. */
-  describe(): Promise<RolloutState | undefined>;
+  describe: () => Promise<RolloutState | undefined>;
   /** SIGKILL; resolves when the worker is gone. */
-  kill(): Promise<void>;
+  kill: () => Promise<void>;
 }
 
 /** At which fact the worker dies. */
@@ -86,4 +86,9 @@ export function cellsOf(kind: StepKind, subject: Subject): Cell[] {
     undo: typeof subject.undo === 'string' ? [] : subject.undo,
   };
   return MOMENTS.flatMap((moment) => facts[moment].map((fact) => ({ kind, subject, moment, fact })));
+}
+
+/** One of the programs beside this file has come to a place where it may be held. */
+export function heldAt<W extends World>(name: string, at: string): Fact<W> {
+  return { name, arm: ({ place, kill }) => whenHeld(place, at, kill) };
 }

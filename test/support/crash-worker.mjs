@@ -50,7 +50,7 @@ await runWorker({
   decorate(activities) {
     if (crash?.activity === undefined) return activities;
     const name = /** @type {keyof typeof activities} */ (crash.activity);
-    if (!(name in activities)) throw new Error(`there is no activity ${name}`);
+    if (!(name in activities)) throw new Error(`there is no activity ${crash.activity}`);
     return { ...activities, [name]: dyingAround(activities[name]) };
   },
 });

@@ -65,7 +65,7 @@ export async function startFaultProxy(origin: string): Promise<FaultProxy> {
     calls.push(call);
     carryOut({ origin, request, response, call, rule }).catch(() => response.destroy());
   });
-  return { url: server.url, calls, rules, close: server.close };
+  return { url: server.url, calls, rules, close: () => server.close() };
 }
 
 interface Exchange {

@@ -1,9 +1,10 @@
 /**
- * Recorded closed histories: every released shape of the workflow, replayed against the code as it is.
+ * Recorded closed histories, a folder for each released shape of the workflow, replayed against the code as it is.
  *
  * In Temporal's own wire format: the SDK's JSON form needs one copy of protobufjs in the tree, and there are two.
  */
-import { readdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import proto from '@temporalio/proto';
 
@@ -13,7 +14,8 @@ const { History } = proto.temporal.api.history.v1;
 export type History = proto.temporal.api.history.v1.IHistory;
 
 export async function readHistories(): Promise<{ name: string; history: History }[]> {
-  const files = (await readdir(FOLDER)).filter((file) => file.endsWith('.binpb')).sort();
+  const all = await readdir(FOLDER, { recursive: true });
+  const files = all.filter((file) => file.endsWith('.binpb')).sort();
   return Promise.all(
     files.map(async (file) => ({
       name: file.replace('.binpb', ''),
@@ -22,6 +24,9 @@ export async function readHistories(): Promise<{ name: string; history: History 
   );
 }
 
+/** `name` is `0.2/promoted`: the version whose workflow made it, and how it went. */
 export async function writeHistory(name: string, history: History): Promise<void> {
-  await writeFile(`${FOLDER}${name}.binpb`, History.encode(history).finish());
+  const path = `${FOLDER}${name}.binpb`;
+  await mkdir(dirname(path), { recursive: true });
+  await writeFile(path, History.encode(history).finish());
 }

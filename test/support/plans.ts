@@ -1,6 +1,7 @@
 /** Resolved plans for tests of the workflow: the story's shape, without a file. */
 import type {
   ApprovalStep,
+  CheckStep,
   ConfigStep,
   DeployStep,
   GitStep,
@@ -80,6 +81,13 @@ export function gitStep(stage: string): GitStep {
     ...named('git', stage),
     onRollback: 'keep',
     config: { directory: '.', remote: 'origin', paths: [], tag: 'v1.0.1', messageFile: 'release.md' },
+  };
+}
+
+export function checkStep(stage: string): CheckStep {
+  return {
+    ...named('check', stage),
+    config: { probes: [probe('held')], timeoutMs: 1_000, intervalMs: 100 },
   };
 }
 
@@ -171,6 +179,33 @@ export function monitorStep(stage: string, forMs = 2_000): MonitorStep {
       ],
     },
   };
+}
+
+/** The document's shape: every kind of step. */
+export function wholePlan(application: string): ResolvedPlan {
+  const production = [
+    infraStep('production'),
+    rebootStep('production'),
+    secretStep('production'),
+    gitStep('production'),
+    runStep('production', ['./migrated']),
+    deployStep('production'),
+    monitorStep('production'),
+    checkStep('production'),
+  ];
+  const covers = production.map(({ name }) => name);
+  return planOf(application, [
+    {
+      name: 'staging',
+      steps: [
+        configStep('staging'),
+        secretStep('staging'),
+        deployStep('staging', 'immediate'),
+        loadTestStep('staging'),
+      ],
+    },
+    { name: 'production', steps: [approvalStep('production', covers), ...production] },
+  ]);
 }
 
 /** Staging with its load test, approval, production with its monitor. */

@@ -6,15 +6,15 @@ import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } fr
 import type { RolloutInput, RolloutResult } from '../../src/contract/inputs.js';
 import { FAILURES, PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
 import type { Progress } from '../../src/contract/progress.js';
-import type { CheckStep, ResolvedStep } from '../../src/plan/resolved.js';
+import type { ResolvedStep } from '../../src/plan/resolved.js';
 import { createFakeWorld, type FakeWorld } from '../support/fake-world.js';
 import {
+  checkStep,
   configStep,
   deployStep,
   gitStep,
   infraStep,
   planOf,
-  probe,
   rebootStep,
   runStep,
   secretStep,
@@ -35,14 +35,7 @@ beforeEach(async () => {
 afterEach(() => workers.stop());
 afterAll(async () => env?.teardown());
 
-const CHECK: CheckStep = {
-  kind: 'check',
-  id: 'check',
-  stage: 'production',
-  name: 'production/check',
-  onRollback: 'revert',
-  config: { probes: [probe('held')], timeoutMs: 1_000, intervalMs: 100 },
-};
+const CHECK = checkStep('production');
 
 async function start(steps: ResolvedStep[]) {
   const plan = planOf(`app-${randomUUID().slice(0, 8)}`, [{ name: 'production', steps }]);

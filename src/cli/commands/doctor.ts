@@ -36,8 +36,8 @@ async function examineTemporal({ register }: DoctorOptions): Promise<Finding[]> 
     headgate = await Headgate.connect();
   } catch (error) {
     if (!(error instanceof ClientError)) throw error;
-    const fix = 'start one (headgate sandbox up, temporal server start-dev) or set TEMPORAL_ADDRESS';
-    return [{ what: 'Temporal', status: 'unreachable', detail: error.message, fix }];
+    // It says what to do as well.
+    return [{ what: 'Temporal', status: 'unreachable', detail: error.message }];
   }
   try {
     const detail = `${headgate.address}, namespace ${headgate.namespace}`;

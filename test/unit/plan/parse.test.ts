@@ -64,14 +64,19 @@ describe('a plan that is right', () => {
     const { faults, warnings, unavailable, draft, files } = parse(STORY);
     expect([faults, warnings, unavailable]).toEqual([[], [], []]);
     expect(files.map(({ path }) => path).sort()).toEqual([
+      'docs/commit-message.md',
+      'docs/releases/v1.0.1.md',
+      'infrastructure/sandbox',
       'test-payloads/booking-message.json',
       'tests/load/peak-load-test.js',
     ]);
     const [staging, production] = draft?.stages ?? [];
     expect(staging?.steps.map(({ name }) => name)).toEqual([
-      'staging/settings',
-      'staging/deploy',
-      'staging/loadTest',
+      ...['staging/settings', 'staging/checkConfig', 'staging/example', 'staging/productionExample'],
+      ...['staging/commit', 'staging/deploy', 'staging/loadTest', 'staging/validate'],
+    ]);
+    expect(production?.steps.map(({ kind }) => kind)).toEqual([
+      ...['approval', 'infra', 'reboot', 'secret', 'git', 'deploy', 'monitor', 'check'],
     ]);
     const deploy = production?.steps.find((step): step is DeployStep => step.kind === 'deploy');
     expect(deploy?.config.startsFrom).toEqual(['production/settings']);

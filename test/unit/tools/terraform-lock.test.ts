@@ -18,11 +18,18 @@ const run: FormerRun = {
   seenAtMs: AT + 60_000,
   state: 'dead',
 };
-const facts: LockFacts = { who: 'root@worker', runs: [run], running: [] };
+const facts: LockFacts = { who: 'root@worker', runs: [run], ended: [], running: [] };
 
 it('is broken when a run of ours that was doing just that has ended with its worker', () => {
   expect(isHolderDead(lock, facts)).toBe(true);
   expect(isHolderDead(lock, { ...facts, running: [{ startedAtMs: AT + 5_000 }] })).toBe(true);
+});
+
+it('is broken when a command has ended before our eyes that found its own lock', () => {
+  const ended = [{ command: 'apply' as const, startedAtMs: AT - 100, endedAtMs: AT + 100 }];
+  expect(isHolderDead(lock, { ...facts, runs: [], ended })).toBe(true);
+  expect(isHolderDead({ ...lock, createdMs: AT + 101 }, { ...facts, runs: [], ended })).toBe(false);
+  expect(isHolderDead({ ...lock, createdMs: AT - 101 }, { ...facts, runs: [], ended })).toBe(false);
 });
 
 it.each<[string, Partial<typeof lock>, Partial<LockFacts>]>([
