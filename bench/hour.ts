@@ -8,7 +8,7 @@
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
-import { createMonitorActivities } from '../src/activities/monitor.js';
+import { createMonitorActivities } from '../src/activities/monitor/index.js';
 import type { Sample } from '../src/adapters/probes/probe.js';
 import type { HeadgateActivities, SampleInput } from '../src/contract/activities.js';
 import type { RolloutInput, RolloutResult } from '../src/contract/inputs.js';

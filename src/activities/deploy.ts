@@ -131,11 +131,15 @@ async function promote(
 
 async function restore(
   target: BoundTarget,
-  { step, base }: DeployInput & { base: DeployFound },
+  { context, step, base }: DeployInput & { base: DeployFound },
 ): Promise<UndoResult> {
   const { live, candidate } = await target.status();
   if (live.id === base.live.id && live.version === base.live.version) {
     return { summary: `${name(live)} is live`, changed: false };
+  }
+  // Whose it is tells its version: the measuring afterwards says that the old one is not back.
+  if (live.version !== context.version) {
+    return { summary: `${name(live)} of somebody else is live, and stays`, changed: false };
   }
   if (target.staged && candidate?.id !== base.live.id) {
     return {

@@ -409,6 +409,8 @@ export interface UndoResult {
   /** One line: what was done, or why nothing had to be. */
   summary: string;
   changed: boolean;
+  /** The step never got so far as to change anything: what is there now is somebody else's. */
+  untouched?: boolean;
   /** The release that traffic should go back to is not there any more: it has to be made anew. */
   gone?: boolean;
 }

@@ -64,7 +64,7 @@ function undoOf(entry: SagaEntry) {
 /** What the plan says of a step's effect on the way back; `ask` asks once. */
 async function isReverted(run: Run, entry: SagaEntry): Promise<boolean> {
   const { step, compensation } = entry;
-  if (compensation.status === 'undone' || compensation.status === 'kept') return false;
+  if (['undone', 'kept', 'notNeeded'].includes(compensation.status)) return false;
   if (step.onRollback === 'keep' || (step.onRollback === 'ask' && (await isKeptByAnswer(run, entry)))) {
     compensation.status = 'kept';
     compensation.at = now();
@@ -95,10 +95,11 @@ async function inPhase(
   undo: (entry: SagaEntry) => Promise<UndoResult> | undefined,
 ): Promise<void> {
   for (const entry of entries) {
-    if (entry.done.has(phase) || entry.compensation.status === 'failed') continue;
+    if (entry.done.has(phase) || isOver(entry)) continue;
     try {
       const result = await undo(entry);
       if (result) run.note(entry.step.name, result.summary);
+      if (result?.untouched) entry.compensation.status = 'notNeeded';
       entry.done.add(phase);
     } catch (error) {
       fail(run, entry, error);
@@ -106,10 +107,16 @@ async function inPhase(
   }
 }
 
+/** Failed, or found to have changed nothing: what is there then is somebody else's, and is not measured as ours. */
+function isOver({ compensation }: SagaEntry): boolean {
+  return compensation.status === 'failed' || compensation.status === 'notNeeded';
+}
+
 async function measureRestoration(run: Run, entries: SagaEntry[]): Promise<void> {
   const checks: RestorationCheck[] = [];
   for (const entry of entries) {
-    if (entry.compensation.status === 'failed') continue;
+    if (entry.compensation.status === 'notNeeded') run.endStep(entry.step.name, 'undone');
+    if (isOver(entry)) continue;
     try {
       const measured = (await undoOf(entry)?.measure(run, entry.step, entry.look)) ?? [];
       checks.push(...measured);

@@ -9,12 +9,12 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createSecretActivities } from '../../src/activities/secret.js';
+import { createSecretActivities } from '../../src/activities/secret/index.js';
 import type { SecretStep } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
-import { secretTexts } from '../../src/tools/secret-texts.js';
-import { createSecretStore } from '../../src/tools/secrets-manager.js';
+import { secretTexts } from '../../src/tools/aws/secret-texts.js';
+import { createSecretStore } from '../../src/tools/aws/secrets-manager.js';
 import { attempt } from '../support/attempt.js';
 import {
   type FaultProxy,

@@ -17,7 +17,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { runChild } from '../../src/platform/children.js';
-import { createSshFiles } from '../../src/tools/ssh-files.js';
+import { createSshFiles } from '../../src/tools/dotenv/ssh-files.js';
 import {
   type ConfigWorld,
   ODDEST_NAME,

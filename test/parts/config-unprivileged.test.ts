@@ -2,7 +2,7 @@
 import { spawn } from 'node:child_process';
 import { chmod, chown, stat } from 'node:fs/promises';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { createLocalFiles } from '../../src/tools/dotenv-files.js';
+import { createLocalFiles } from '../../src/tools/dotenv/files.js';
 import { type ConfigWorld, type OpenStep, openConfigStep } from '../support/config-step.js';
 
 const NOBODY = 65534;

@@ -2,7 +2,7 @@
 import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createLocalFiles } from '../../src/tools/dotenv-files.js';
+import { createLocalFiles } from '../../src/tools/dotenv/files.js';
 import { type ConfigWorld, type OpenStep, openConfigStep } from '../support/config-step.js';
 import { describeConfig } from '../support/describe-config.js';
 import { describeConfigUndo } from '../support/describe-config-undo.js';

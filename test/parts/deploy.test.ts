@@ -98,6 +98,35 @@ describe('deploy activities over a command target', () => {
   const base: DeployFound = { live: OLD, candidate: null, staged: true };
   const run = <T>(act: () => Promise<T>): Promise<T> => new MockActivityEnvironment().run(act);
 
+  describe('the old release has been retired', () => {
+    const ours: Release = { id: 'green', version: 'v1.0.1', url: 'http://127.0.0.1:1' };
+
+    it('traffic stays where it is; its version is made anew, once, and what was live is stopped', async () => {
+      await world.set({ live: ours, candidate: null });
+      const restored = await run(() => activities().restoreTraffic({ ...input(), base }));
+      expect(restored).toMatchObject({ changed: false, gone: true });
+      expect((await world.read()).live).toEqual(ours);
+      const made = await run(() => activities().recreateRelease({ ...input(), base }));
+      expect(made).toMatchObject({ version: 'v1.0.0', id: 'release-v1.0.0' });
+      expect(await world.read()).toEqual({ live: made, candidate: null });
+      // The worker died before it could answer.
+      expect(await run(() => activities().recreateRelease({ ...input(), base }))).toEqual(made);
+      expect((await world.calls()).filter(({ verb }) => verb === 'prepare')).toHaveLength(1);
+    });
+
+    it('what somebody else has deployed since stays, and nothing is made in its place', async () => {
+      const theirs: Release = { id: 'red', version: 'v1.2.0', url: 'http://127.0.0.1:1' };
+      await world.set({ live: theirs, candidate: null });
+      const restored = await run(() => activities().restoreTraffic({ ...input(), base }));
+      expect(restored).toEqual({
+        summary: 'red (v1.2.0) of somebody else is live, and stays',
+        changed: false,
+      });
+      expect((await world.read()).live).toEqual(theirs);
+      expect((await world.calls()).map(({ verb }) => verb)).toEqual(['status']);
+    });
+  });
+
   it('carries a release from nothing to live, and says what it does', async () => {
     const look = await run(() => activities().lookRelease(input()));
     expect(look.found).toEqual(base);

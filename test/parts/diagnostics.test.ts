@@ -8,9 +8,12 @@ import { fileURLToPath } from 'node:url';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import pg from 'pg';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createDiagnosticsActivities, type DiagnosticsManifest } from '../../src/activities/diagnostics.js';
+import {
+  createDiagnosticsActivities,
+  type DiagnosticsManifest,
+} from '../../src/activities/diagnostics/index.js';
+import { removeLiterals } from '../../src/activities/diagnostics/sql-literals.js';
 import { createSampler } from '../../src/activities/sampler.js';
-import { removeLiterals } from '../../src/activities/sql-literals.js';
 import { createPoolMetricsProbe } from '../../src/adapters/probes/poolMetrics/index.js';
 import { schema as poolMetricsSchema } from '../../src/adapters/probes/poolMetrics/schema.js';
 import { createPostgresProbe } from '../../src/adapters/probes/postgres/index.js';

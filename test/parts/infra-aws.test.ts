@@ -4,8 +4,8 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, describe, expect, it } from 'vitest';
 import { runChild } from '../../src/platform/children.js';
-import { terraformEnvironment } from '../../src/tools/terraform-files.js';
-import { findInfraTool } from '../../src/tools/terraform-program.js';
+import { terraformEnvironment } from '../../src/tools/terraform/files.js';
+import { findInfraTool } from '../../src/tools/terraform/program.js';
 import { terraformIsMissing } from '../support/terraform.js';
 
 const EXAMPLE = new URL('../../examples/connection-pool-fix/infrastructure/', import.meta.url).pathname;

@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe } from 'vitest';
 import { checked } from '../../src/adapters/probes/registry.js';
 import { createSecretVersionProbe } from '../../src/adapters/probes/secretVersion/index.js';
 import { schema } from '../../src/adapters/probes/secretVersion/schema.js';
-import { createSecretStore } from '../../src/tools/secrets-manager.js';
+import { createSecretStore } from '../../src/tools/aws/secrets-manager.js';
 import { describeProbe } from '../support/describe-probe.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
 import { subjectOf } from '../support/subject.js';

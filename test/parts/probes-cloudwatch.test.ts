@@ -11,7 +11,7 @@ import { schema as metricSchema } from '../../src/adapters/probes/cloudwatch/sch
 import { createCloudWatchAlarmsProbe } from '../../src/adapters/probes/cloudwatchAlarms/index.js';
 import { schema as alarmsSchema } from '../../src/adapters/probes/cloudwatchAlarms/schema.js';
 import { checked } from '../../src/adapters/probes/registry.js';
-import { type CloudWatch, createCloudWatch } from '../../src/tools/cloudwatch.js';
+import { type CloudWatch, createCloudWatch } from '../../src/tools/aws/cloudwatch.js';
 import { type CloudWatchApi, startCloudWatchApi } from '../support/cloudwatch-api.js';
 import { describeProbe } from '../support/describe-probe.js';
 import { closedAddress } from '../support/http-server.js';

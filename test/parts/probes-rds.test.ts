@@ -12,7 +12,7 @@ import {
 } from '../../src/adapters/probes/rdsParameter/index.js';
 import { schema } from '../../src/adapters/probes/rdsParameter/schema.js';
 import { checked } from '../../src/adapters/probes/registry.js';
-import { createRds } from '../../src/tools/rds.js';
+import { createRds } from '../../src/tools/aws/rds.js';
 import { describeProbe } from '../support/describe-probe.js';
 import { closedAddress } from '../support/http-server.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';

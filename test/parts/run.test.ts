@@ -7,7 +7,7 @@ import { CancelledFailure } from '@temporalio/common';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { createRunActivities } from '../../src/activities/run.js';
+import { createRunActivities } from '../../src/activities/run/index.js';
 import type { Look, RunEffect, RunFound, RunInput, UndoResult } from '../../src/contract/activities.js';
 import type { Measurement } from '../../src/contract/progress.js';
 import type { RunStepConfig } from '../../src/plan/resolved.js';

@@ -3,7 +3,7 @@ import { CloudWatchClient, DescribeAlarmsCommand } from '@aws-sdk/client-cloudwa
 import pg from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type RunningWorld, startWorld } from '../../sandbox/parts/world.js';
-import { createCloudWatch } from '../../src/tools/cloudwatch.js';
+import { createCloudWatch } from '../../src/tools/aws/cloudwatch.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
 import { INSTANCE, type LocalRds, startLocalRds } from '../support/sandbox-rds.js';
 

@@ -9,14 +9,14 @@ import {
   SecretsManagerClient,
 } from '@aws-sdk/client-secrets-manager';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createSecretActivities } from '../../src/activities/secret.js';
-import type { SecretCall } from '../../src/activities/secret-versions.js';
+import { createSecretActivities } from '../../src/activities/secret/index.js';
+import type { SecretCall } from '../../src/activities/secret/versions.js';
 import type { SecretStep } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
-import { readMembers } from '../../src/tools/json-text.js';
-import { secretTexts } from '../../src/tools/secret-texts.js';
-import { createSecretStore, type SecretStore } from '../../src/tools/secrets-manager.js';
+import { readMembers } from '../../src/tools/aws/json-text.js';
+import { secretTexts } from '../../src/tools/aws/secret-texts.js';
+import { createSecretStore, type SecretStore } from '../../src/tools/aws/secrets-manager.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
 
 /** Thirty keys as somebody else wrote them: what a parser would write back differently is among them. */

@@ -4,14 +4,14 @@ import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'n
 import { tmpdir } from 'node:os';
 import { basename, join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
-import { createConfigActivities } from '../../src/activities/config.js';
-import type { ConfigCall, ConfigDeps } from '../../src/activities/config-files.js';
+import type { ConfigCall, ConfigDeps } from '../../src/activities/config/files.js';
+import { createConfigActivities } from '../../src/activities/config/index.js';
 import type { ConfigInput } from '../../src/contract/activities.js';
 import type { ConfigStep, DotenvPlace } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
-import { dotenvTexts } from '../../src/tools/dotenv.js';
-import type { FileHost } from '../../src/tools/dotenv-files.js';
+import type { FileHost } from '../../src/tools/dotenv/files.js';
+import { dotenvTexts } from '../../src/tools/dotenv/index.js';
 
 export interface ConfigWorld {
   /** Where `path`, which this process can reach as well, lies for the step. */

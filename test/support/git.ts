@@ -6,8 +6,8 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { DefaultLogger } from '@temporalio/worker';
-import { createGitActivities } from '../../src/activities/git.js';
-import type { GitCall } from '../../src/activities/git-step.js';
+import { createGitActivities } from '../../src/activities/git/index.js';
+import type { GitCall } from '../../src/activities/git/step.js';
 import type {
   GitEffect,
   GitFound,
@@ -20,7 +20,7 @@ import type { Measurement } from '../../src/contract/progress.js';
 import type { GitStepConfig } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
-import { createGit } from '../../src/tools/git.js';
+import { createGit } from '../../src/tools/git/index.js';
 
 export const RESULTS: StepResult[] = [
   { step: 'staging/loadTest', summary: '4385 requests', measurements: ['p(95) = 116, expected below 400'] },

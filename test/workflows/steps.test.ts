@@ -141,6 +141,27 @@ describe('all kinds', () => {
   });
 });
 
+test('what the step never got to change is not put back, and not measured as ours', async () => {
+  world.faults.putSecret = () => {
+    // Somebody else was first.
+    world.secrets.set('app/production', 'theirs');
+    return ApplicationFailure.nonRetryable('changed by someone else', FAILURES.drift);
+  };
+  const { undoSecret } = world.activities;
+  await workers.stop();
+  workers = await startWorkers(env, {
+    ...world.activities,
+    undoSecret: async (input) => {
+      await undoSecret({ ...input, base: { ...input.base, versionId: 'theirs' } });
+      return { summary: 'never changed by this step', changed: false, untouched: true };
+    },
+  });
+  const progress = await carryOut(secretStep('production'), CHECK);
+  expect(progress).toMatchObject({ outcome: 'rolledBack', stop: { message: 'changed by someone else' } });
+  expect(progress.compensations).toMatchObject([{ status: 'notNeeded' }]);
+  expect(world.secrets.get('app/production')).toBe('theirs');
+});
+
 describe('a program whose worker was lost', () => {
   const lost = () => ApplicationFailure.create({ type: 'WorkerShutdown', message: 'gone' });
 

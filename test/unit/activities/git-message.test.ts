@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { renderMessage, withTrailers } from '../../../src/activities/git-message.js';
+import { renderMessage, withTrailers } from '../../../src/activities/git/message.js';
 import type { StepResult } from '../../../src/contract/activities.js';
 
 const results: StepResult[] = [

@@ -5,8 +5,8 @@ import {
   digestPlan,
   planOf,
   refusedChanges,
-} from '../../../src/activities/infra-policy.js';
-import type { PlannedChange } from '../../../src/tools/terraform-plan.js';
+} from '../../../src/activities/infra/policy.js';
+import type { PlannedChange } from '../../../src/tools/terraform/plan.js';
 
 const update: PlannedChange = {
   address: 'a.x',

@@ -1,7 +1,7 @@
 /** No content of a literal survives, and what the query does can still be read. */
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { removeLiterals } from '../../../src/activities/sql-literals.js';
+import { removeLiterals } from '../../../src/activities/diagnostics/sql-literals.js';
 
 describe('removeLiterals', () => {
   it.each([

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeAwsError } from '../../../src/tools/aws-errors.js';
+import { describeAwsError } from '../../../src/tools/aws/errors.js';
 
 const ADVICE = { missing: 'Check its name.', denied: 'Extend its policy.' };
 

@@ -2,7 +2,7 @@ import { parseEnv } from 'node:util';
 import { parse } from 'dotenv';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { dotenvTexts } from '../../../src/tools/dotenv.js';
+import { dotenvTexts } from '../../../src/tools/dotenv/index.js';
 
 const awkward = `# pool
 export  DB_CONNECTION_LIMIT = 20   # was 10

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { hideCredentials, lastWords } from '../../../src/tools/git-call.js';
-import { parsePush } from '../../../src/tools/git-push.js';
+import { hideCredentials, lastWords } from '../../../src/tools/git/call.js';
+import { parsePush } from '../../../src/tools/git/push.js';
 
 describe('what git says', () => {
   it.each([

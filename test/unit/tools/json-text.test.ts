@@ -6,7 +6,7 @@ import {
   readMembers,
   removeMember,
   setMember,
-} from '../../../src/tools/json-text.js';
+} from '../../../src/tools/aws/json-text.js';
 
 const awkward = `{
   "float": 1.0, "huge" : 1e400,

@@ -1,7 +1,7 @@
 /** When a lock may be broken: every single doubt keeps it. */
 import { expect, it } from 'vitest';
-import { isHolderDead, type LockFacts } from '../../../src/tools/terraform-lock.js';
-import type { FormerRun } from '../../../src/tools/terraform-runs.js';
+import { isHolderDead, type LockFacts } from '../../../src/tools/terraform/lock.js';
+import type { FormerRun } from '../../../src/tools/terraform/runs.js';
 
 const AT = Date.parse('2026-11-24T21:48:08Z');
 const lock = { id: 'i', who: 'root@worker', operation: 'OperationTypeApply', createdMs: AT };

@@ -1,15 +1,15 @@
 /** What terraform says, and what is made of it. The texts are those of 1.8.5 and 1.11.4. */
 import { ApplicationFailure } from '@temporalio/common';
 import { describe, expect, it } from 'vitest';
-import { explain } from '../../../src/tools/terraform-failures.js';
-import { backendFile, terraformEnvironment } from '../../../src/tools/terraform-files.js';
+import { explain } from '../../../src/tools/terraform/failures.js';
+import { backendFile, terraformEnvironment } from '../../../src/tools/terraform/files.js';
 import {
   type Diagnostic,
   describeLock,
   readEvent,
   readLock,
   readTextErrors,
-} from '../../../src/tools/terraform-output.js';
+} from '../../../src/tools/terraform/output.js';
 
 const locked = (message: string, fields: Record<string, string>): Diagnostic => ({
   severity: 'error',

@@ -1,6 +1,6 @@
 /** What is made of a plan's JSON: nothing sensitive is left in it, and nothing that matters is lost. */
 import { describe, expect, it } from 'vitest';
-import { readPlan } from '../../../src/tools/terraform-plan.js';
+import { readPlan } from '../../../src/tools/terraform/plan.js';
 
 type Fields = Record<string, unknown>;
 

@@ -1,0 +1,87 @@
+/** The way back of an `infra` step: the same configuration with the variables of before. */
+import type { InfraInput, UndoResult } from '../../contract/activities.js';
+import { digestJson } from '../../plan/canonical.js';
+import { conflict } from '../../platform/failures.js';
+import type { PlannedChange } from '../../tools/terraform/plan.js';
+import { clip } from '../fit.js';
+import { callOf, type InfraBaseInput, type InfraWork, owners, planWith, variables } from './call.js';
+import { refusedChanges } from './policy.js';
+
+const LONGEST_FOUND = 600;
+
+/** @throws ApplicationFailure `Conflict` when something would have to be destroyed that the plan does not allow */
+export async function undoInfra(work: InfraWork, input: InfraBaseInput): Promise<UndoResult> {
+  const { deps } = work;
+  const { step, base, context } = input;
+  const { tool, directory, allow, undo } = step.config;
+  const name = `${tool} ${directory}`;
+  if (!undo) return { summary: `${name} declares no undo`, changed: false };
+  const { act, undo: owner } = owners(input);
+  const call = await callOf(work, input, {
+    variables: variables(input, { undo: true }),
+    refresh: true,
+    owner,
+    // A provisioner that was killed may have done its work, whatever the state says: it runs again with what was.
+    formerOwners: [act, owner],
+    recreatable: allow,
+    onLog: async (path) => {
+      await deps.artifacts.adopt(context, `infra-${step.name.replaceAll('/', '-')}-undo.ndjson`, path);
+    },
+  });
+  const result = await deps.terraform.withPlan(call, async (plan): Promise<UndoResult> => {
+    if (digestJson(plan.state) === base.stateDigest && plan.interrupted.length === 0) {
+      return { summary: `${name}: the state is as it was`, changed: false };
+    }
+    if (plan.changes.length === 0) {
+      return { summary: `${name}: nothing left to take back`, changed: false };
+    }
+    const lost = refusedChanges(plan.changes, allow);
+    if (lost.length > 0) throw leftBehind(input, lost);
+    const { added, changed, destroyed } = await plan.apply();
+    return {
+      summary: `${name} taken back: ${added} added, ${changed} changed, ${destroyed} destroyed`,
+      changed: true,
+    };
+  });
+  if (result.changed) await requireUndone(work, input);
+  return result;
+}
+
+async function requireUndone(work: InfraWork, input: InfraBaseInput): Promise<void> {
+  const { changes } = await planWith(work, input, { undo: true });
+  const left = changes.filter(({ kind }) => kind === 'resource').map(({ line }) => line);
+  if (left.length === 0) return;
+  const { tool, directory } = input.step.config;
+  throw new Error(
+    `${tool} ${directory} was taken back, but a plan still finds: ${clip(left.join('; '), LONGEST_FOUND)}`,
+  );
+}
+
+function leftBehind(input: InfraInput, lost: PlannedChange[]) {
+  const { tool, directory, allow } = input.step.config;
+  const addresses = [...new Set(lost.map(({ resource }) => resource))];
+  return conflict({
+    item: `${tool} ${directory}`,
+    found: clip(lost.map(({ line }) => line).join('; '), LONGEST_FOUND),
+    expected: `nothing to destroy but ${allow.length > 0 ? allow.join(', ') : 'nothing'}, which "allow" names (missing: ${addresses.join(', ')})`,
+    command: applyCommand(input),
+  });
+}
+
+/** For a shell; a reference is left for the person to fill in. */
+function applyCommand(input: InfraInput): string {
+  const { tool, directory, targets } = input.step.config;
+  const flags = [
+    ...variables(input, { undo: true }).flatMap((layer) =>
+      typeof layer === 'string'
+        ? [`-var-file=${layer}`]
+        : Object.entries(layer).map(([name, value]) => `-var=${name}=${value}`),
+    ),
+    ...targets.map((target) => `-target=${target}`),
+  ];
+  return [tool, `-chdir=${directory}`, 'apply', ...flags].map(quote).join(' ');
+}
+
+function quote(word: string): string {
+  return /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
+}
