@@ -11,19 +11,10 @@ export function probesOfDeploy(step: DeployStep): ProbeSpec[] {
 
 export function probesOfStage(steps: ResolvedStep[]): ProbeSpec[] {
   return steps.flatMap((step): ProbeSpec[] => {
-    switch (step.kind) {
-      case 'deploy':
-        return probesOfDeploy(step);
-      case 'check':
-      case 'monitor':
-        return step.config.probes;
-      case 'loadTest':
-        return step.config.during;
-      case 'reboot':
-        return step.config.verify;
-      default:
-        return [];
-    }
+    if (step.kind === 'deploy') return probesOfDeploy(step);
+    if (step.kind === 'check' || step.kind === 'monitor') return step.config.probes;
+    if (step.kind === 'loadTest') return step.config.during;
+    return step.kind === 'reboot' ? step.config.verify : [];
   });
 }
 

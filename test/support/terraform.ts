@@ -18,7 +18,7 @@ import { findInfraTool } from '../../src/tools/terraform/program.js';
 import { waitFor } from './processes.js';
 
 type Activities = ReturnType<typeof createInfraActivities>;
-export type Verb = keyof Activities;
+type Verb = keyof Activities;
 
 const FIXTURES = new URL('../fixtures/terraform/', import.meta.url).pathname;
 export const SECRET = 'canary-of-the-infrastructure';

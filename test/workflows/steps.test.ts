@@ -147,12 +147,12 @@ test('what the step never got to change is not put back, and not measured as our
     world.secrets.set('app/production', 'theirs');
     return ApplicationFailure.nonRetryable('changed by someone else', FAILURES.drift);
   };
-  const { undoSecret } = world.activities;
+  const { activities } = world;
   await workers.stop();
   workers = await startWorkers(env, {
-    ...world.activities,
+    ...activities,
     undoSecret: async (input) => {
-      await undoSecret({ ...input, base: { ...input.base, versionId: 'theirs' } });
+      await activities.undoSecret({ ...input, base: { ...input.base, versionId: 'theirs' } });
       return { summary: 'never changed by this step', changed: false, untouched: true };
     },
   });
@@ -176,12 +176,12 @@ describe('a program whose worker was lost', () => {
   test('its verify fails: it is run again', async () => {
     world.faults.runCommand = (call) => (call === 1 ? lost() : undefined);
     world.outcomes.set('production/run', 'fail');
-    const { runCommand } = world.activities;
+    const { activities } = world;
     await workers.stop();
     workers = await startWorkers(env, {
-      ...world.activities,
+      ...activities,
       runCommand: async (input) => {
-        const effect = await runCommand(input);
+        const effect = await activities.runCommand(input);
         world.outcomes.set('production/run', 'pass');
         return effect;
       },

@@ -128,14 +128,13 @@ describe('a run that was terminated in the middle', () => {
   test('undo works with the names and tokens of the run that it takes back', async () => {
     const rollout = await terminatedInMonitor();
     const contexts: string[] = [];
-    world.faults.undoSecret = () => undefined;
-    const undoSecret = world.activities.undoSecret;
+    const { activities } = world;
     await workers.stop();
     workers = await startWorkers(env, {
-      ...world.activities,
+      ...activities,
       undoSecret: (input) => {
         contexts.push(input.context.runId);
-        return undoSecret(input);
+        return activities.undoSecret(input);
       },
     });
     await untilClosed(await undo(rollout));
