@@ -4,7 +4,7 @@ import type { WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
-import type { RolloutInput } from '../../src/contract/inputs.js';
+import type { RolloutInput, RolloutMemo } from '../../src/contract/inputs.js';
 import { PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
 import type { Progress } from '../../src/contract/progress.js';
 import { createFakeWorld, type FakeWorld, seen } from '../support/fake-world.js';
@@ -27,6 +27,7 @@ async function record(
   prepare: (world: FakeWorld) => void,
   answer: (handle: WorkflowHandle, world: FakeWorld) => Promise<void>,
   approvalTimeoutMs = 60_000,
+  takenBack = false,
 ): Promise<void> {
   const world = createFakeWorld();
   prepare(world);
@@ -45,12 +46,26 @@ async function record(
     });
     await answer(handle, world);
     await handle.result();
-    const { outcome: found } = await handle.query<Progress>(PROGRESS_QUERY);
+    const closed = takenBack ? await takeBack(handle, input) : handle;
+    const { outcome: found } = await closed.query<Progress>(PROGRESS_QUERY);
     expect(found).toBe(outcome);
-    await writeHistory(`${VERSION}/${name}`, await handle.fetchHistory());
+    await writeHistory(`${VERSION}/${name}`, await closed.fetchHistory());
   } finally {
     await workers.stop();
   }
+}
+
+async function takeBack(promoted: WorkflowHandle, input: RolloutInput): Promise<WorkflowHandle> {
+  const { memo } = await promoted.describe();
+  const { deeds } = memo as unknown as RolloutMemo;
+  if (!deeds) throw new Error('it has left no deeds');
+  const handle = await env.client.workflow.start('rollout', {
+    workflowId: promoted.workflowId,
+    taskQueue: TASK_QUEUE,
+    args: [{ ...input, takeBack: { deeds, by: 'cas', accept: false } } satisfies RolloutInput],
+  });
+  await handle.result();
+  return handle;
 }
 
 async function approve(handle: WorkflowHandle): Promise<void> {
@@ -82,3 +97,4 @@ test('aborted', () =>
     },
   ));
 test('timed out', () => record('timed-out', 'rolledBack', nothing, async () => {}, 2_000));
+test('taken back', () => record('taken-back', 'rolledBack', nothing, approve, 60_000, true));
