@@ -47,7 +47,7 @@ import { processFacts } from './platform/process-facts.js';
 import { Redactor } from './platform/redaction.js';
 import { References } from './platform/references.js';
 import { type Capability, loadSettings, type Settings } from './platform/settings.js';
-import { findOnPath, type ResolvedTool, resolveTool } from './platform/tool-resolver.js';
+import { findOnPath, locateTool, resolveTool, type ToolName } from './platform/tool-resolver.js';
 import { createCloudWatch } from './tools/aws/cloudwatch.js';
 import { createRds } from './tools/aws/rds.js';
 import { secretTexts } from './tools/aws/secret-texts.js';
@@ -162,7 +162,6 @@ function createActivities(
   const sampler = createSampler({ probes, references, redactor, now: Date.now });
   const targets = createTargets({ runChild, commandsEnabled });
   const { env } = process;
-  const findK6 = () => resolveTool('k6');
   const sftp = { runChild, env, scratch: join(settings.home, 'cache', 'sftp') };
   return {
     ...createPlanFileActivities(),
@@ -202,7 +201,7 @@ function createActivities(
     ...createGateActivities({ sampler, clock: systemClock }),
     ...createMonitorActivities({ sampler, clock: systemClock }),
     ...createLoadTestActivities({
-      k6: createK6({ findK6 }),
+      k6: createK6({ findK6: () => resolveTool('k6') }),
       exitMeanings: K6_EXIT,
       artifacts,
       references,
@@ -212,11 +211,16 @@ function createActivities(
     ...createEvidenceActivities({ artifacts }),
     ...createNotifyActivities({ notifiers: createNotifiers(), references, redactor }),
     ...createReportActivities({ artifacts }),
-    ...createExamineActivities({ settings, env, tools: toolsToExamine(env, findK6) }),
+    ...createExamineActivities({ settings, env, tools: toolsToExamine(env) }),
   };
 }
 
-function toolsToExamine(env: NodeJS.ProcessEnv, findK6: () => Promise<ResolvedTool>): ExaminedTool[] {
+function toolsToExamine(env: NodeJS.ProcessEnv): ExaminedTool[] {
+  const installed = async (name: ToolName) => {
+    const tool = await locateTool(name);
+    if (tool) return tool;
+    throw new Error('not there yet: it is downloaded, or built with go, when a step needs it');
+  };
   const onPath = async (name: string) => {
     const path = await findOnPath(name, env);
     if (path) return { path, source: 'path' };
@@ -227,13 +231,13 @@ function toolsToExamine(env: NodeJS.ProcessEnv, findK6: () => Promise<ResolvedTo
       name: 'k6',
       neededBy: 'loadTest steps',
       fix: 'install k6, or name its path in HEADGATE_TOOL_K6 of the worker',
-      find: findK6,
+      find: () => installed('k6'),
     },
     {
       name: 'terraform',
       neededBy: 'infra steps',
       fix: 'install terraform, or name its path in HEADGATE_TOOL_TERRAFORM of the worker',
-      find: () => resolveTool('terraform'),
+      find: () => installed('terraform'),
     },
     { name: 'git', neededBy: 'git steps', fix: 'install git', find: () => onPath('git') },
     {

@@ -43,7 +43,8 @@ async function examineTool({ name: what, neededBy, fix, find }: ExaminedTool): P
     return { what, status: 'ok', detail: `${path} (${source})` };
   } catch (error) {
     const detail = error instanceof Error ? error.message : String(error);
-    return { what, status: 'missing', detail, fix: `${fix}; only ${neededBy} need it` };
+    // Nothing is wrong with a worker that lacks what no plan of its needs.
+    return { what, status: 'warning', detail, fix: `${fix}; only ${neededBy} need it` };
   }
 }
 

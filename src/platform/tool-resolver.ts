@@ -2,7 +2,7 @@
 import { randomUUID } from 'node:crypto';
 import { constants } from 'node:fs';
 import { access, mkdir, rename, rm, stat } from 'node:fs/promises';
-import { delimiter, join, resolve } from 'node:path';
+import { delimiter, dirname, join, resolve } from 'node:path';
 import { runChild } from './children.js';
 import { withInstallLock } from './install-lock.js';
 import { loadSettings } from './settings.js';
@@ -43,22 +43,41 @@ export class ToolMissingError extends Error {
  */
 export async function resolveTool(name: ToolName, options: ResolveToolOptions = {}): Promise<ResolvedTool> {
   const env = options.env ?? process.env;
+  const there = await locateTool(name, options);
+  if (there) return there;
+  const { folder, cached, version } = cacheOf(name, options);
+  await mkdir(dirname(folder), { recursive: true });
+  return withInstallLock(folder, name, options, async () => {
+    if (await isExecutable(cached)) return { path: cached, version, source: 'cache' };
+    const source = await install(name, folder, { ...options, env });
+    return { path: cached, version, source };
+  });
+}
+
+/**
+ * As `resolveTool`, without installing anything: `undefined` when it is not there yet.
+ * @throws ToolMissingError when the environment names something that cannot be run
+ */
+export async function locateTool(
+  name: ToolName,
+  options: ResolveToolOptions = {},
+): Promise<ResolvedTool | undefined> {
+  const env = options.env ?? process.env;
   const named = await findNamed(name, env);
   if (named) return named;
   const onPath = await findOnPath(name, env);
   if (onPath) return { path: onPath, version: await askVersion(onPath), source: 'path' };
-  const release = (options.releases ?? TOOL_RELEASES)[name];
-  const cacheDir = options.cacheDir ?? join(loadSettings(env).home, 'cache', 'tools');
-  const folder = join(cacheDir, `${name}-${release.version}`);
-  const cached = join(folder, name);
-  const fromCache: ResolvedTool = { path: cached, version: release.version, source: 'cache' };
-  if (await isExecutable(cached)) return fromCache;
-  await mkdir(cacheDir, { recursive: true });
-  return withInstallLock(folder, name, options, async () => {
-    if (await isExecutable(cached)) return fromCache;
-    const source = await install(name, folder, { ...options, env });
-    return { path: cached, version: release.version, source };
-  });
+  const { cached, version } = cacheOf(name, options);
+  return (await isExecutable(cached)) ? { path: cached, version, source: 'cache' } : undefined;
+}
+
+function cacheOf(
+  name: ToolName,
+  { env = process.env, releases = TOOL_RELEASES, cacheDir }: ResolveToolOptions,
+): { folder: string; cached: string; version: string } {
+  const { version } = releases[name];
+  const folder = join(cacheDir ?? join(loadSettings(env).home, 'cache', 'tools'), `${name}-${version}`);
+  return { folder, cached: join(folder, name), version };
 }
 
 async function findNamed(name: ToolName, env: NodeJS.ProcessEnv): Promise<ResolvedTool | undefined> {

@@ -157,12 +157,12 @@ describe.skipIf(motoIsMissing())('secret, behind an AWS that fails', () => {
     expect(await readStore()).toMatchObject({ versions: 2, text: WANTED });
   });
 
-  it('an answer that does not come is given up long before the attempt is over, and may be repeated', async () => {
-    proxy.rules.push({ match: isOf('DescribeSecret'), times: SENDINGS, fault: { slowMs: 60_000 } });
+  it('an answer that does not come is given up after six seconds, and asked for again', async () => {
+    proxy.rules.push({ match: isOf('DescribeSecret'), times: 1, fault: { slowMs: 60_000 } });
     const startedAt = performance.now();
     const { failures } = await attempt(() => activities().putSecret(call()));
-    expect(performance.now() - startedAt).toBeLessThan(28_000);
-    expect(failures).toEqual([expect.stringMatching(/AWS cannot be reached \(ETIMEDOUT\)/)]);
+    const tookMs = performance.now() - startedAt;
+    expect([failures, tookMs >= 6_000, tookMs < 30_000]).toEqual([[], true, true]);
     expect(await readStore()).toMatchObject({ versions: 2, text: WANTED });
   });
 

@@ -18,7 +18,9 @@ import { INSTANCE, type LocalRds, startLocalRds } from '../support/sandbox-rds.j
 import { subjectOf } from '../support/subject.js';
 import { startTcpProxy, type TcpFault, type TcpProxy } from '../support/tcp-proxy.js';
 
-const TIMEOUT_MS = 3_000;
+const TIMEOUT_MS = 1_500;
+/** On a busy machine too; what was waited for without end would take a minute. */
+const MOST_MS = 10_000;
 const region = 'us-east-1';
 
 let rds: LocalRds;
@@ -78,7 +80,7 @@ async function expectNoEvidence(
   const { outcome, message } = await measured();
   expect(['error', 'inconclusive'], message).toContain(outcome);
   expect(message).toMatch(/AWS|answer|reach/i);
-  expect(performance.now() - startedAt).toBeLessThan(TIMEOUT_MS + 2_000);
+  expect(performance.now() - startedAt).toBeLessThan(MOST_MS);
   expect(proxy.calls.length).toBeGreaterThan(asked);
   proxy.rules.length = 0;
   expect(await measured()).toMatchObject({ outcome: 'pass' });
@@ -157,7 +159,7 @@ describe('postgres', () => {
     const found = await sampleOnce();
     await database.setFault(undefined);
     expect(found).toMatchObject({ outcome: 'error', message: expect.stringMatching(message) });
-    expect(performance.now() - startedAt).toBeLessThan(TIMEOUT_MS + 2_000);
+    expect(performance.now() - startedAt).toBeLessThan(MOST_MS);
     expect(database.opened() - opened).toBe(fault === 'refuse' ? 0 : 1);
     expect(await sampleOnce()).toMatchObject({ outcome: 'pass' });
   });

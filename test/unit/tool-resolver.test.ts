@@ -10,7 +10,7 @@ import { zipSync } from 'fflate';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import type { ToolRelease, ToolReleases } from '../../src/platform/tool-releases.js';
 import { TOOL_RELEASES } from '../../src/platform/tool-releases.js';
-import { resolveTool } from '../../src/platform/tool-resolver.js';
+import { locateTool, resolveTool } from '../../src/platform/tool-resolver.js';
 
 const run = promisify(execFile);
 const PLATFORM = `${process.platform}-${process.arch}`;
@@ -101,6 +101,14 @@ describe('resolveTool', () => {
     expect(await resolveTool('k6', options)).toEqual({ path, version: '9.9.9', source: 'cache' });
     expect(downloads).toBe(1);
     expect(await readdir(cacheDir)).toEqual(['k6-9.9.9']);
+  });
+
+  it('is located without being installed', async () => {
+    const options = { env: { PATH: '' }, cacheDir, releases: pinned(digest(archive)) };
+    expect(await locateTool('k6', options)).toBeUndefined();
+    expect(downloads).toBe(0);
+    const { path } = await resolveTool('k6', options);
+    expect(await locateTool('k6', options)).toMatchObject({ path, source: 'cache' });
   });
 
   it('installs once for callers at the same time', async () => {

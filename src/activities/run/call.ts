@@ -90,7 +90,7 @@ export async function runProgram(deps: RunDeps, input: RunInput, verb: RunVerb):
       stopSignal: 'SIGTERM',
       graceMs: STOP_GRACE_MS,
       timeoutMs: step.config.timeoutMs,
-      onLine: (line) => tail.push(line),
+      onLine: (line, stream) => tail.push(line, stream),
     });
   const keep = () => keepOutput(deps, input, verb, tail);
   const result = await withHeartbeat(() => ({ said: said() }), run).catch(async (error: unknown) => {

@@ -6,24 +6,24 @@ export class OutputTail {
   readonly #limitBytes: number;
   #lines: string[] = [];
   #bytes = 0;
-  #last = '';
+  readonly #last = { stdout: '', stderr: '' };
   #isCut = false;
 
   constructor(limitBytes = LARGEST_BYTES) {
     this.#limitBytes = limitBytes;
   }
 
-  push(line: string): void {
+  push(line: string, stream: 'stdout' | 'stderr'): void {
     this.#lines.push(line);
     this.#bytes += Buffer.byteLength(line) + 1;
-    if (line.trim() !== '') this.#last = line.trim();
+    if (line.trim() !== '') this.#last[stream] = line.trim();
     // Twice the limit is the worst; to shift line by line would cost a whole copy each.
     if (this.#bytes > 2 * this.#limitBytes) this.#trim();
   }
 
-  /** The newest line that says anything; empty when there is none. */
+  /** The newest line that says anything, of stderr only when stdout says nothing; empty when there is none. */
   last(): string {
-    return this.#last;
+    return this.#last.stdout || this.#last.stderr;
   }
 
   /** The newest lines that fit, with a first one that says so when older ones are left out. */
