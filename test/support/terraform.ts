@@ -18,7 +18,6 @@ import { findInfraTool } from '../../src/tools/terraform/program.js';
 import { waitFor } from './processes.js';
 
 type Activities = ReturnType<typeof createInfraActivities>;
-type Verb = keyof Activities;
 
 const FIXTURES = new URL('../fixtures/terraform/', import.meta.url).pathname;
 export const SECRET = 'canary-of-the-infrastructure';
