@@ -1,7 +1,7 @@
 /**
  * One at a time. A lock is a child workflow that does nothing but exist: its id names the resource, the
- * server lets an id run once, and it closes with its parent. Locks are taken in sorted order, so two
- * rollouts can never wait for each other; nobody waits at all: a taken lock refuses the rollout.
+ * server lets an id run once, and it closes with its parent. Nobody waits for a lock, so two rollouts can never wait
+ * for each other: a taken one refuses the rollout.
  */
 
 import { WorkflowExecutionAlreadyStartedError } from '@temporalio/common';
@@ -42,12 +42,14 @@ export async function takeLocks(run: Run): Promise<GiveBack> {
     scope.cancel();
     await Promise.all(held);
   };
-  try {
-    for (const resource of lockedResources(run.plan))
-      held.push((await scope.run(() => takeLock(resource, memo))).closed);
-  } catch (error) {
+  const taken = await run.sideBySide(lockedResources(run.plan), (resource) =>
+    scope.run(() => takeLock(resource, memo)),
+  );
+  held.push(...taken.flatMap((each) => (each.status === 'fulfilled' ? [each.value.closed] : [])));
+  const refusal = taken.find((each) => each.status === 'rejected');
+  if (refusal) {
     await giveBack();
-    throw error;
+    throw refusal.reason;
   }
   return giveBack;
 }

@@ -2,7 +2,9 @@
 import type { RolloutInput } from '../contract/inputs.js';
 import type { Measurement, Progress, StepProgress } from '../contract/progress.js';
 
-const MEMO_LIMIT_BYTES = 16_000;
+export const MEMO_LIMIT_BYTES = 16_000;
+/** While it is under way: written again with every step, and the query tells the rest. */
+export const INTERIM_LIMIT_BYTES = 5_000;
 const MESSAGE_LIMIT = 400;
 
 export function beginProgress(input: RolloutInput, runId: string, startedAtMs: number): Progress {
@@ -42,14 +44,14 @@ export function clip(text: string, limit = MESSAGE_LIMIT): string {
   return text.length <= limit ? text : `${text.slice(0, limit - 1)}…`;
 }
 
-/** The same progress, below 16 KB: first the figures behind the sentences go, then the sentences of old gates. */
-export function compactProgress(progress: Progress): Progress {
+/** The same progress, below the limit: first the figures behind the sentences go, then the sentences of old gates. */
+export function compactProgress(progress: Progress, limitBytes: number): Progress {
   const levels = [
     progress,
     mapMeasurements(progress, (measurements) => measurements.map((m) => ({ ...m, values: {} }))),
     mapMeasurements(progress, (measurements) => measurements.filter((m) => m.outcome !== 'pass').slice(0, 5)),
   ];
-  const fitting = levels.find((level) => JSON.stringify(level).length <= MEMO_LIMIT_BYTES);
+  const fitting = levels.find((level) => JSON.stringify(level).length <= limitBytes);
   return fitting ?? withoutEvidence(mapMeasurements(progress, () => []));
 }
 

@@ -198,22 +198,21 @@ function startDeadline(run: Run): void {
 /** After the last gate: the old release goes, private labels are dropped. What fails here only warns. */
 async function settle(run: Run): Promise<void> {
   run.keep();
-  for (const { step, look } of run.saga) {
+  await run.sideBySide(run.saga, async ({ step, look }) => {
     try {
       await verbsOf(step).settle(run, step, look);
     } catch (error) {
       run.warn(`${step.name} could not be settled: ${describeError(error)}`);
     }
-  }
+  });
 }
 
 /** Before and after, as the running releases tell it. What cannot be measured is not worth a promoted rollout. */
 async function showChanged(run: Run): Promise<void> {
   if (!run.isWhole) return;
   try {
-    const rows = [];
-    for (const stage of run.plan.stages) rows.push(...(await measureChanged(run, stage)));
-    run.progress.changed = rows;
+    const rows = await Promise.all(run.plan.stages.map((stage) => measureChanged(run, stage)));
+    run.progress.changed = rows.flat();
   } catch (error) {
     run.warn(`what is in force now could not be measured: ${describeError(error)}`);
   }

@@ -43,7 +43,7 @@ import type {
 } from '../plan/resolved.js';
 import { notice } from './activity-options.js';
 import { renderDetails } from './details.js';
-import { beginProgress, clip, compactProgress } from './progress.js';
+import { beginProgress, clip, compactProgress, INTERIM_LIMIT_BYTES, MEMO_LIMIT_BYTES } from './progress.js';
 import { now } from './stop.js';
 
 const MEASUREMENTS_KEPT = 20;
@@ -130,13 +130,30 @@ export class Run {
 
   /** Puts the progress where it can be read without any worker. Called when a step ends, not on every change: each call is an event. */
   keep(): void {
-    upsertMemo({ progress: compactProgress(this.progress) });
+    // Who is to answer, or looks at what has ended, may find no worker: then this is all that there is to read.
+    const isRead = this.progress.outcome !== undefined || this.progress.waiting !== undefined;
+    const limit = isRead ? MEMO_LIMIT_BYTES : INTERIM_LIMIT_BYTES;
+    upsertMemo({ progress: compactProgress(this.progress, limit) });
     this.publishAttributes();
   }
 
   enterPhase(phase: Phase): void {
     this.progress.phase = phase;
     this.changed();
+  }
+
+  /**
+   * What does not depend on each other, at the same time: every activity that is waited for alone costs a workflow
+   * task more. One that fails does not stop the others.
+   */
+  async sideBySide<Item, Result>(
+    items: Item[],
+    work: (item: Item) => Promise<Result>,
+  ): Promise<PromiseSettledResult<Result>[]> {
+    if (this.isWhole) return Promise.allSettled(items.map(work));
+    const settled: PromiseSettledResult<Result>[] = [];
+    for (const item of items) settled.push(...(await Promise.allSettled([work(item)])));
+    return settled;
   }
 
   /** First reason wins; the forward flow ends at its next await, or where the caller throws what this returns. */

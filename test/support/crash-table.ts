@@ -11,6 +11,7 @@ export function renderMatrix(
   const textOf = (subject: Subject, moment: Moment) => {
     if (moment === 'undo' && typeof subject.undo === 'string') return 'not applicable';
     const own = cells.filter((cell) => cell.subject === subject && cell.moment === moment);
+    if (own.length === 0) return '';
     const seconds = own.flatMap((cell) => held.get(cell) ?? []);
     const times = seconds.map((each) => `${each.toFixed(0)} s`).join(', ');
     return seconds.length === own.length

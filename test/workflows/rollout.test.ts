@@ -109,6 +109,14 @@ describe('forward', () => {
     const effects = world.calls.filter((call) =>
       /^(put|promote|runLoad|compose|sample|settle|retire)/.test(call),
     );
+    // What is settled is settled side by side.
+    const settled = effects.splice(-4);
+    expect(settled.sort()).toEqual([
+      'retireRelease production/deploy',
+      'retireRelease staging/deploy',
+      'settleSecret production/settings',
+      'settleSecret staging/settings',
+    ]);
     expect(effects).toEqual([
       'putSecret staging/settings',
       'promoteRelease staging/deploy',
@@ -117,10 +125,6 @@ describe('forward', () => {
       'putSecret production/settings',
       'promoteRelease production/deploy',
       'sampleProbes production/monitor',
-      'settleSecret staging/settings',
-      'retireRelease staging/deploy',
-      'settleSecret production/settings',
-      'retireRelease production/deploy',
     ]);
   });
 

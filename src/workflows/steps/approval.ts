@@ -26,13 +26,17 @@ export async function approve(run: Run, step: ApprovalStep, covers: string[]): P
 }
 
 async function gatherEvidence(run: Run, step: ApprovalStep, covers: string[]): Promise<Evidence> {
-  const covered = coveredSteps(run, covers);
   const looks = [];
   const compensations = run.saga.map(({ compensation }) => compensation.description);
-  for (const each of covered) {
-    const seen = await run.lookAt(run, each);
-    looks.push({ step: each.name, look: seen.look });
-    if (seen.undo) compensations.push(seen.undo);
+  const seen = await run.sideBySide(coveredSteps(run, covers), async (step) => ({
+    step: step.name,
+    ...(await run.lookAt(run, step)),
+  }));
+  for (const each of seen) {
+    if (each.status === 'rejected') throw each.reason;
+    const { step, look, undo } = each.value;
+    looks.push({ step, look });
+    if (undo) compensations.push(undo);
   }
   return quick(`evidence for ${step.name}`).composeEvidence({
     context: run.context,
