@@ -4,7 +4,7 @@ import type { Measurement, Progress, StepProgress } from '../contract/progress.j
 
 export const MEMO_LIMIT_BYTES = 16_000;
 /** While it is under way: written again with every step, and the query tells the rest. */
-export const INTERIM_LIMIT_BYTES = 5_000;
+export const INTERIM_LIMIT_BYTES = 4_000;
 const MESSAGE_LIMIT = 400;
 
 export function beginProgress(input: RolloutInput, runId: string, startedAtMs: number): Progress {
