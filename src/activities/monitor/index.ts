@@ -5,6 +5,7 @@
  * still open is taken late; one that has passed is not made up for: coverage falls. Two samples of one probe never
  * overlap. The counts are the result; heartbeats keep them over a crash.
  */
+import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import type { HeadgateActivities, ProbeTally, SampleInput, SamplerState } from '../../contract/activities.js';
 import type { MonitoredProbe } from '../../plan/resolved.js';
@@ -49,6 +50,8 @@ class Watch {
   /** Rejects with the signal's reason, after every probe has ended. */
   async run(signal: AbortSignal): Promise<void> {
     const end = AbortSignal.any([signal, this.#ended.signal]);
+    // Every probe waits on it; Node takes more than ten for a leak.
+    setMaxListeners(0, end);
     const watching = this.#input.probes.map((probe) =>
       this.#watch(probe, end).catch((error) => this.#end(error)),
     );
