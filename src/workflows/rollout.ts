@@ -26,7 +26,7 @@ import { adviseOn } from './advice.js';
 import { listen } from './answers.js';
 import { type GiveBack, takeLocks } from './lock.js';
 import { outcomeLines } from './notice-lines.js';
-import { Run } from './run.js';
+import { Run, type SagaEntry } from './run.js';
 import { incomplete, takeBack } from './saga.js';
 import { probesOfStage } from './stage-facts.js';
 import { approve } from './steps/approval.js';
@@ -198,11 +198,24 @@ function startDeadline(run: Run): void {
 /** After the last gate: the old release goes, private labels are dropped. What fails here only warns. */
 async function settle(run: Run): Promise<void> {
   run.keep();
-  await run.sideBySide(run.saga, async ({ step, look }) => {
+  await finish(run, ({ step, look }) => verbsOf(step).settle(run, step, look));
+}
+
+/** What only a retry of the way back would have needed. */
+async function tidy(run: Run): Promise<void> {
+  if (!run.isWhole) return;
+  await finish(run, async ({ step, look, compensation }) => {
+    if (compensation.status !== 'kept') await verbsOf(step).undo?.tidy?.(run, step, look);
+  });
+}
+
+/** Nothing depends on it any more. */
+async function finish(run: Run, work: (entry: SagaEntry) => Promise<void>): Promise<void> {
+  await run.sideBySide(run.saga, async (entry) => {
     try {
-      await verbsOf(step).settle(run, step, look);
+      await work(entry);
     } catch (error) {
-      run.warn(`${step.name} could not be settled: ${describeError(error)}`);
+      run.warn(`${entry.step.name} could not be settled: ${describeError(error)}`);
     }
   });
 }
@@ -251,6 +264,7 @@ async function goBack(run: Run, stop: StopReason, giveBack: GiveBack | undefined
   }
   advise(run, stop);
   const restored = await takeBack(run, stop);
+  if (restored) await tidy(run);
   const result = await close(run, restored ? 'rolledBack' : 'rollbackIncomplete', giveBack);
   if (!restored)
     throw incomplete(`left undone: ${run.progress.left.join(', ')}; accepted by ${run.progress.acceptedBy}`);

@@ -1,7 +1,9 @@
 /** `run`: a program that may be asked whether it is done, and one that cannot tell. */
+import { rm, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'vitest';
 import { heldAt, type Subject, type World } from './crash-kind.js';
-import { type Place, program } from './crash-place.js';
+import { type Place, program, whenHeld } from './crash-place.js';
 
 /** What was done and what was taken back, in order. */
 type Done = string[];
@@ -33,6 +35,35 @@ export const unverifiedRun: Subject<World<Done>> = {
   during: [heldAt('nothing is done yet', 'before job act'), heldAt('all is done', 'after job act')],
   undo: [heldAt('all is taken back', 'after job undo')],
 };
+
+/** A verify that is ended is no evidence that nothing was done: a person is asked, as if there were none. */
+export const brokenVerifyRun: Subject<World<Done>> = {
+  name: 'run, whose verify breaks',
+  acts: [],
+  open: async (place) => ({
+    ...worldOf(place, { verify: callOf(place, 'verify') }),
+    async answer({ message }) {
+      expect(message).toMatch(/nobody knows whether it is done, and its verify could not tell/);
+      await rm(brokenOf(place));
+      return { name: 'skip', step: 'run', reason: 'its log has been looked at' };
+    },
+  }),
+  during: [
+    {
+      name: 'all is done',
+      arm: ({ place, kill }) =>
+        whenHeld(place, 'after job act', async () => {
+          await writeFile(brokenOf(place), '');
+          await kill();
+        }),
+    },
+  ],
+  undo: [],
+};
+
+function brokenOf({ folder }: Place): string {
+  return join(folder, 'broken verify');
+}
 
 function worldOf(place: Place, more: { verify?: string[] }): World<Done> {
   return {

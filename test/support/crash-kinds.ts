@@ -7,7 +7,7 @@ import { approval, check, loadTest, monitor, writingCheck } from './crash-kind-g
 import { git } from './crash-kind-git.js';
 import { infra } from './crash-kind-infra.js';
 import { reboot } from './crash-kind-reboot.js';
-import { run, unverifiedRun } from './crash-kind-run.js';
+import { brokenVerifyRun, run, unverifiedRun } from './crash-kind-run.js';
 import { secret } from './crash-kind-secret.js';
 
 export const CRASH_KINDS: { [Kind in StepKind]: Subject[] } = {
@@ -21,5 +21,5 @@ export const CRASH_KINDS: { [Kind in StepKind]: Subject[] } = {
   loadTest: [loadTest],
   approval: [approval],
   monitor: [monitor],
-  run: [run, unverifiedRun],
+  run: [run, unverifiedRun, brokenVerifyRun],
 };

@@ -130,6 +130,8 @@ describe('all kinds', () => {
       'production/run': true,
     });
     expect(progress.diagnostics).toMatchObject([{ stage: 'production', release: 'production-new' }]);
+    // Restored for good: no version is kept by a label of ours.
+    expect(world.calls.at(-2)).toBe('settleSecret production/settings');
   });
 
   test('what could not be secured only warns', async () => {

@@ -62,11 +62,14 @@ export const run: StepVerbs<RunStep, RunFound> = {
 
 /** @returns what to say of the step when it counts as done; undefined when it is to run again */
 async function settleUnknown(rollout: Run, step: RunStep): Promise<string | undefined> {
+  let message = `the worker was lost while ${programOf(step)} ran: nobody knows whether it is done`;
   if (step.config.verify) {
-    const { outcome } = await effect(`verify ${programOf(step)}`).verifyCommand(input(rollout, step));
-    return outcome === 'pass' ? 'the worker was lost meanwhile; its verify says that it is done' : undefined;
+    const verified = await effect(`verify ${programOf(step)}`).verifyCommand(input(rollout, step));
+    if (verified.outcome === 'pass') return 'the worker was lost meanwhile; its verify says that it is done';
+    if (verified.outcome === 'fail') return undefined;
+    // A verify that was ended or did not end is no evidence that nothing was done.
+    message = `${message}, and its verify could not tell: ${verified.message}`;
   }
-  const message = `the worker was lost while ${programOf(step)} ran: nobody knows whether it is done`;
   rollout.tell('waiting', `${step.name}: ${message}`);
   const answer = await rollout.ask({
     for: 'decision',

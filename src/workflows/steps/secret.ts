@@ -33,6 +33,7 @@ export const secret: StepVerbs<SecretStep, SecretFound> = {
       `aws secretsmanager update-secret-version-stage --secret-id ${idOf(step)} --version-stage AWSCURRENT --move-to-version-id ${look.found.versionId} --remove-from-version-id $(aws secretsmanager describe-secret --secret-id ${idOf(step)} --query 'VersionIdsToStages' --output json | jq -r 'to_entries[]|select(.value|index("AWSCURRENT")).key')`,
     state: (run, step, look) =>
       undoing(`put ${idOf(step)} back`).undoSecret({ ...input(run, step), base: look.found }),
+    tidy: (run, step, look) => dropLabels(run, step, look.found),
     async measure(run, step, look) {
       const after = await quick(`look at secret ${idOf(step)}`).lookSecret(input(run, step));
       const expected = look.found.versionId;
@@ -48,13 +49,13 @@ export const secret: StepVerbs<SecretStep, SecretFound> = {
     },
   },
 
-  async settle(run, step, look) {
-    await quick(`drop the private labels of ${idOf(step)}`).settleSecret({
-      ...input(run, step),
-      base: look.found,
-    });
-  },
+  settle: (run, step, look) => dropLabels(run, step, look.found),
 };
+
+/** A version that bears a label is kept by AWS for good, and there is only room for so many. */
+async function dropLabels(run: Run, step: SecretStep, base: SecretFound): Promise<void> {
+  await quick(`drop the private labels of ${idOf(step)}`).settleSecret({ ...input(run, step), base });
+}
 
 function input(run: Run, step: SecretStep) {
   return { context: run.contextOf(step.stage), step };

@@ -24,6 +24,8 @@ export interface Undo<Step extends ResolvedStep, Found> {
   state?(run: Run, step: Step, look: Look<Found>): Promise<UndoResult>;
   /** Then: what started from undone state is started again. */
   restart?(run: Run, step: Step, look: Look<Found>, undone: Set<string>): Promise<UndoResult>;
+  /** After all of it is restored: what only a retry would have needed goes. A failure here only warns. */
+  tidy?(run: Run, step: Step, look: Look<Found>): Promise<void>;
   /** At last: is it as it was looked at before the first change? */
   measure(run: Run, step: Step, look: Look<Found>): Promise<RestorationCheck[]>;
 }
