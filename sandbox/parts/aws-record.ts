@@ -32,17 +32,21 @@ function describeCall(incoming: IncomingMessage, body: Buffer, status: number | 
   return {
     at: new Date().toISOString(),
     target: target ?? `${incoming.method} ${incoming.url?.split('?')[0]}`,
-    secretId: readSecretId(body),
+    ...readSecret(body),
     status,
   };
 }
 
-function readSecretId(body: Buffer): string | undefined {
+/** Which secret, and which label is moved; never a value. */
+function readSecret(body: Buffer): { secretId?: string; label?: string } {
   try {
-    const input: { SecretId?: unknown; Name?: unknown } = JSON.parse(body.toString());
-    const id = input.SecretId ?? input.Name;
-    return typeof id === 'string' ? id : undefined;
+    const input: { SecretId?: unknown; Name?: unknown; VersionStage?: unknown } = JSON.parse(body.toString());
+    return { secretId: textOf(input.SecretId ?? input.Name), label: textOf(input.VersionStage) };
   } catch {
-    return undefined;
+    return {};
   }
+}
+
+function textOf(value: unknown): string | undefined {
+  return typeof value === 'string' ? value : undefined;
 }

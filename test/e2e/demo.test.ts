@@ -29,15 +29,15 @@ function restoredOf(ended: Ended): { what: string; ok: boolean }[] {
 }
 
 /** Calls that changed a secret after the sandbox had made it, in order, as the sandbox wrote them down. */
-async function changesOf(stage: string): Promise<{ at: string; target: string }[]> {
+async function changesOf(stage: string): Promise<{ at: string; target: string; label?: string }[]> {
   const text = await readFile(join(product.home, 'sandbox/logs/aws-requests.ndjson'), 'utf8');
   const calls = text
     .trim()
     .split('\n')
     .map((line) => JSON.parse(line) as Record<string, string>);
-  return calls.flatMap(({ at = '', target = '', secretId }) =>
+  return calls.flatMap(({ at = '', target = '', secretId, label }) =>
     secretId === `whatsapp-saas/${stage}/config` && /PutSecretValue|UpdateSecretVersionStage/.test(target)
-      ? [{ at, target }]
+      ? [{ at, target, label }]
       : [],
   );
 }
@@ -134,9 +134,12 @@ describe('demo', () => {
     const startedAgain = await lastTime('production: v1.0.0-1 started again');
     const back = (await changesOf('production')).filter(({ at }) => at > trafficBack);
     expect(
-      back.some(({ target, at }) => target.endsWith('UpdateSecretVersionStage') && at < startedAgain),
-    ).toBe(true);
-    expect(back.filter(({ at }) => at > startedAgain)).toEqual([]);
+      back.filter(({ at, label }) => at < startedAgain && label === 'AWSCURRENT').map(({ target }) => target),
+    ).toEqual([expect.stringMatching(/UpdateSecretVersionStage$/)]);
+    // Afterwards only labels of ours go.
+    const afterwards = back.filter(({ at }) => at > startedAgain).map(({ label }) => label);
+    expect(afterwards).not.toContain('AWSCURRENT');
+    expect(afterwards).not.toContain(undefined);
     const checks = restoredOf(ended);
     expect(checks.some(({ what }) => what.startsWith('production in force'))).toBe(true);
     // What the plan keeps is kept, and said.
