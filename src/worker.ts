@@ -195,7 +195,7 @@ function createActivities(
       artifacts,
       redactor,
     }),
-    ...createDeployActivities({ targets, references }),
+    ...createDeployActivities({ targets, references, resolveImage: async () => ({ why: 'TODO' }) }),
     ...createDiagnosticsActivities({ targets, references, sampler, artifacts, redactor, now: Date.now }),
     ...createBudgetActivities({ sampler }),
     ...createGateActivities({ sampler, clock: systemClock }),

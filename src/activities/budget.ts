@@ -6,10 +6,11 @@ import type {
   BudgetResult,
   HeadgateActivities,
   Release,
+  Scale,
   Subject,
 } from '../contract/activities.js';
 import { computeBudget } from '../plan/budget.js';
-import type { Json, ProbeSpec } from '../plan/resolved.js';
+import type { DeployStrategy, Json, ProbeSpec } from '../plan/resolved.js';
 import type { Sampler } from './sampler.js';
 
 const TIMEOUT_MS = 10_000;
@@ -46,7 +47,7 @@ export function createBudgetActivities({ sampler }: { sampler: Sampler }) {
 
 function weigh(input: BudgetInput, server: Server, liveLimit: number | undefined): BudgetResult {
   const { budget, deploy, release, newLimit = liveLimit } = input;
-  const replicas = replicasOf(input);
+  const { scale = { replicas: 1, surge: 0 } } = input;
   const lines = [
     `database: ${server.maximum} connections in force, ${server.reserved} of them reserved, ${server.clients} in use now`,
     `live release: ${liveLimit === undefined ? 'its pool limit could not be read' : `pool limit ${liveLimit}`}`,
@@ -58,12 +59,13 @@ function weigh(input: BudgetInput, server: Server, liveLimit: number | undefined
       lines: [...lines, 'no pool limit is known for the new release'],
     };
   }
-  const isAlive = deploy.config.strategy !== 'immediate' && release !== undefined;
   const known = liveLimit ?? newLimit;
-  const live = isAlive ? [{ name: `live ${release.version}`, poolLimit: known, replicas }] : [];
-  const others = Math.max(0, server.clients - (liveLimit ?? 0) * replicas);
+  const copies = copiesAlive(deploy.config.strategy, scale, newLimit > known);
+  const isAlive = copies.live > 0 && release !== undefined;
+  const live = isAlive ? [{ name: `live ${release.version}`, poolLimit: known, replicas: copies.live }] : [];
+  const others = Math.max(0, server.clients - (liveLimit ?? 0) * scale.replicas);
   const { used, fault, warnings } = computeBudget({
-    releases: [...live, { name: `new ${input.context.version}`, poolLimit: newLimit, replicas }],
+    releases: [...live, { name: `new ${input.context.version}`, poolLimit: newLimit, replicas: copies.new }],
     otherConnections: budget.otherConnections,
     reserved: server.reserved,
     effectiveMaximum: server.maximum,
@@ -123,10 +125,11 @@ function subjectOf(
   return { context, stage, step: deploy.name, release: of };
 }
 
-/** A target that runs several copies says so in its configuration. */
-function replicasOf({ deploy }: BudgetInput): number {
-  const { replicas } = deploy.config.targetConfig;
-  return typeof replicas === 'number' && replicas > 0 ? replicas : 1;
+/** At the moment in which the pools of both together are largest. */
+function copiesAlive(strategy: DeployStrategy, { replicas, surge }: Scale, newIsLarger: boolean) {
+  if (strategy === 'immediate') return { live: 0, new: replicas };
+  if (strategy === 'blueGreen') return { live: replicas, new: replicas };
+  return newIsLarger ? { live: surge, new: replicas } : { live: replicas, new: surge };
 }
 
 function unmeasured(why: string): BudgetResult {

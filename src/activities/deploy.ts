@@ -2,9 +2,12 @@
  * `deploy`: what each activity has to do is decided by what the target says is there now, so that every one of
  * them may be repeated after a crash at any point.
  */
+import { Context } from '@temporalio/activity';
 import type { BoundTarget, Targets } from '../adapters/targets/registry.js';
+import type { TargetCall } from '../adapters/targets/target.js';
 import type {
   DeployFound,
+  DeployHeartbeat,
   DeployInput,
   HeadgateActivities,
   Look,
@@ -12,14 +15,23 @@ import type {
   UndoResult,
 } from '../contract/activities.js';
 import { digestJson } from '../plan/canonical.js';
+import type { Json } from '../plan/resolved.js';
 import { drift, invalid } from '../platform/failures.js';
 import type { References } from '../platform/references.js';
-import { withHeartbeat } from './heartbeat.js';
+import { clip } from './fit.js';
+import { isRecord, withHeartbeat } from './heartbeat.js';
 
 export interface DeployDeps {
   targets: Targets;
   references: Pick<References, 'resolve'>;
+  /** By its digest, or why that could not be found out. */
+  resolveImage: (image: string, signal: AbortSignal) => Promise<{ image: string } | { why: string }>;
 }
+
+/** What binding a target takes. */
+export type BindDeps = Pick<DeployDeps, 'targets' | 'references'>;
+
+const LONGEST_LINE = 500;
 
 type DeployActivities = Pick<
   HeadgateActivities,
@@ -34,13 +46,21 @@ type DeployActivities = Pick<
 
 export function createDeployActivities(deps: DeployDeps) {
   /** Beats as long as it works, so that a cancel gets through to the target's own work. */
-  const at = <T>(input: DeployInput, work: (target: BoundTarget) => Promise<T>): Promise<T> =>
-    withHeartbeat(
-      () => undefined,
-      async (signal) => work(await bindTarget(deps, input, signal)),
+  const at = <T>(
+    input: DeployInput & { base?: DeployFound; knownUndone?: boolean },
+    work: (target: BoundTarget, signal: AbortSignal) => Promise<T>,
+  ): Promise<T> => {
+    const beating = new Beating();
+    return withHeartbeat(
+      () => beating.details,
+      async (signal, beat) => {
+        const target = await bindTarget(deps, input, signal, beating.notebook(beat));
+        return work(target, signal);
+      },
     );
+  };
   return {
-    lookRelease: (input) => at(input, (target) => look(target, input)),
+    lookRelease: (input) => at(input, (target, signal) => look(deps, target, input, signal)),
     prepareRelease: (input) => at(input, (target) => prepare(target, input)),
     promoteRelease: (input) => at(input, (target) => promote(target, input)),
     restoreTraffic: (input) => at(input, (target) => restore(target, input)),
@@ -53,11 +73,42 @@ export function createDeployActivities(deps: DeployDeps) {
   } satisfies DeployActivities;
 }
 
+type Notebook = Pick<TargetCall<unknown>, 'recalled' | 'keep' | 'tell'>;
+
+/** What a target says and keeps, in the heartbeats of its activity. */
+class Beating {
+  readonly details: DeployHeartbeat = { doing: '' };
+
+  notebook(beat: () => void): Notebook {
+    const last: unknown = Context.current().info.heartbeatDetails;
+    const recalled = isHeartbeat(last) ? last.kept : undefined;
+    this.details.kept = recalled;
+    return {
+      recalled,
+      keep: (value) => {
+        this.details.kept = value;
+        beat();
+      },
+      tell: (line) => {
+        this.details.doing = clip(line, LONGEST_LINE);
+      },
+    };
+  }
+}
+
+function isHeartbeat(value: unknown): value is { kept?: Json } {
+  return isRecord(value) && 'doing' in value;
+}
+
+/** Where nobody watches and nothing is gone on with. */
+const NO_NOTEBOOK: Notebook = { keep: () => {}, tell: () => {} };
+
 /** The step's target, references put in. What it does ends with `signal`. */
 export async function bindTarget(
-  { targets, references }: DeployDeps,
-  { context, step }: DeployInput,
+  { targets, references }: BindDeps,
+  { context, step, base, knownUndone }: DeployInput & { base?: DeployFound; knownUndone?: boolean },
   signal: AbortSignal,
+  notebook: Notebook = NO_NOTEBOOK,
 ): Promise<BoundTarget> {
   const target = targets.get(step.config.target);
   if (!target) {
@@ -72,17 +123,53 @@ export async function bindTarget(
     return [key, resolved] as const;
   });
   const config = Object.fromEntries(await Promise.all(entries));
-  return target.bind({ config, context, stage: step.stage, image: step.config.image, signal });
+  const { stage, name } = step;
+  const { strategy, image } = step.config;
+  return target.bind({
+    ...notebook,
+    config,
+    context,
+    stage,
+    step: name,
+    strategy,
+    image: base?.image ?? image,
+    knownUndone,
+    signal,
+  });
 }
 
-async function look(target: BoundTarget, { context, step }: DeployInput): Promise<Look<DeployFound>> {
-  const { live, candidate } = await target.status();
+async function look(
+  deps: DeployDeps,
+  target: BoundTarget,
+  { context, step }: DeployInput,
+  signal: AbortSignal,
+): Promise<Look<DeployFound>> {
+  const { live, candidate, unsettled, scale } = await target.status();
+  const { image: named } = step.config;
+  const resolved = named === undefined ? undefined : await deps.resolveImage(named, signal);
+  const image = resolved && 'image' in resolved ? resolved.image : undefined;
   const same = live.version === context.version;
   const stands = candidate ? [`${step.name}: ${name(candidate)} stands beside the live release`] : [];
   return {
-    found: { live, candidate, staged: target.staged },
-    changes: [`${step.stage}: ${live.version} (${live.id}) is replaced by ${context.version}`],
+    found: {
+      live,
+      candidate,
+      staged: target.staged,
+      ...(image === undefined ? {} : { image }),
+      ...(unsettled === undefined ? {} : { unsettled }),
+      ...(scale === undefined ? {} : { scale }),
+    },
+    changes: [
+      `${step.stage}: ${live.version} (${live.id}) is replaced by ${context.version}`,
+      ...(image === undefined ? [] : [`${step.stage}: the image is ${image}`]),
+    ],
     warnings: [
+      ...(resolved && 'why' in resolved
+        ? [
+            `${step.name}: what ${named} is could not be found out, so that the approval covers a tag that may move: ${resolved.why}`,
+          ]
+        : []),
+      ...(unsettled === undefined ? [] : [`${step.name}: what is live has not come to rest: ${unsettled}`]),
       ...(same
         ? [`${step.name}: version ${context.version} is live already and would be deployed again`]
         : []),
@@ -90,7 +177,7 @@ async function look(target: BoundTarget, { context, step }: DeployInput): Promis
     ],
     effect: target.effect,
     undo: `traffic of ${step.stage} back on ${live.id} (${live.version})`,
-    digest: digestJson({ live, target: step.config.target, image: step.config.image ?? null }),
+    digest: digestJson({ live, target: step.config.target, image: image ?? named ?? null }),
   };
 }
 
@@ -113,12 +200,12 @@ async function promote(
   target: BoundTarget,
   { step, base, candidate }: DeployInput & { base: DeployFound; candidate: Release },
 ): Promise<Release> {
-  const { live } = await target.status();
-  if (target.staged && live.id === candidate.id) return live;
-  if (live.id !== base.live.id) {
+  const { live, unsettled } = await target.status();
+  if (target.staged && live.id === candidate.id && unsettled === undefined) return live;
+  if (live.id !== base.live.id && live.id !== candidate.id) {
     // An opaque target tells by the version only whether it was us.
-    if (!target.staged && live.version === candidate.version) return live;
-    throw movedOn(step.name, base.live, live);
+    if (target.staged || live.version !== candidate.version) throw movedOn(step.name, base.live, live);
+    if (unsettled === undefined) return live;
   }
   await target.promote(candidate);
   const after = await target.status();
@@ -133,15 +220,14 @@ async function restore(
   target: BoundTarget,
   { context, step, base }: DeployInput & { base: DeployFound },
 ): Promise<UndoResult> {
-  const { live, candidate } = await target.status();
-  if (live.id === base.live.id && live.version === base.live.version) {
-    return { summary: `${name(live)} is live`, changed: false };
-  }
+  const { live, candidate, unsettled } = await target.status();
+  const isBack = live.id === base.live.id && live.version === base.live.version;
+  if (isBack && unsettled === base.unsettled) return { summary: `${name(live)} is live`, changed: false };
   // Whose it is tells its version: the measuring afterwards says that the old one is not back.
-  if (live.version !== context.version) {
+  if (!isBack && live.version !== context.version) {
     return { summary: `${name(live)} of somebody else is live, and stays`, changed: false };
   }
-  if (target.staged && candidate?.id !== base.live.id) {
+  if (target.staged && !isBack && candidate?.id !== base.live.id) {
     return {
       summary: `${name(base.live)} is not there any more; ${name(live)} serves until it is made anew`,
       changed: false,
@@ -182,7 +268,7 @@ async function recreate(
 ): Promise<Release> {
   const former = (await target.status()).live;
   if (former.version !== base.live.version) {
-    const release = await target.prepare();
+    const release = await target.recreate(base.live);
     if (release.version !== base.live.version) {
       throw invalid(
         `${step.name}: the target prepared ${name(release)}, expected version ${base.live.version}.`,

@@ -244,16 +244,35 @@ export interface SecretEffect {
   changedKeys: string[];
 }
 
+/** How many copies of a release run, and how many more of them for a moment while they are replaced. */
+export interface Scale {
+  replicas: number;
+  surge: number;
+}
+
 export interface DeployFound {
   live: Release;
   candidate: Release | null;
   /** Has prepare and restore: a release can be judged beside the live one. */
   staged: boolean;
+  /** The image that is deployed, by its digest: the tag may move, this does not. */
+  image?: string;
+  /** The last change to `live` has not come to a good end: what it waits for. */
+  unsettled?: string;
+  scale?: Scale;
 }
 
 export interface DeployInput {
   context: RolloutContext;
   step: DeployStep;
+}
+
+/** What a deploy says of itself in its heartbeats; `watch` shows it. */
+export interface DeployHeartbeat {
+  /** `job deploy (3 of 5 steps): https://…` */
+  doing: string;
+  /** What the target needs to go on after a crash. */
+  kept?: Json;
 }
 
 /** A set of probes that have to pass together, within a time. */
@@ -353,6 +372,8 @@ export interface BudgetInput {
   stage: string;
   budget: ConnectionBudget;
   deploy: DeployStep;
+  /** Of the live release; one copy and none more when nobody knows. */
+  scale?: Scale;
   /** The pool limit that the plan sets for the new release, if it does. */
   newLimit?: number;
   release?: Release;
@@ -482,8 +503,13 @@ export interface HeadgateActivities {
   lookRelease(input: DeployInput): Promise<Look<DeployFound>>;
   /** Starts the new release beside the live one and waits until the target says that it is there. */
   prepareRelease(input: DeployInput & { base: DeployFound }): Promise<Release>;
-  /** `Drift` when the live release is neither the one looked at nor the candidate. */
-  promoteRelease(input: DeployInput & { base: DeployFound; candidate: Release }): Promise<Release>;
+  /**
+   * `Drift` when the live release is neither the one looked at nor the candidate. `UnknownResult` when nobody can tell
+   * whether an opaque deploy was begun; `knownUndone` is a person's word that it was not.
+   */
+  promoteRelease(
+    input: DeployInput & { base: DeployFound; candidate: Release; knownUndone?: boolean },
+  ): Promise<Release>;
   /** Live traffic back on `base.live`. */
   restoreTraffic(input: DeployInput & { base: DeployFound }): Promise<UndoResult>;
   /**

@@ -60,6 +60,8 @@ export const FAILURES = {
   conflict: 'Conflict',
   /** Wrong configuration, missing permission, malformed reply: repeating does not help. */
   invalid: 'Invalid',
+  /** Nobody can tell whether it was done, so that it may not be repeated by itself. */
+  unknownResult: 'UnknownResult',
   /** The worker's settings do not allow it. */
   notPermitted: 'NotPermitted',
   /** The end state of `rollbackIncomplete`. */

@@ -43,7 +43,9 @@ export type FaultCode =
   | 'cannotRevert'
   | 'needsIdentity'
   | 'file'
-  | 'notAvailable'
+  | 'source'
+  | 'noWorkingTree'
+  | 'noStrategy'
   /** Warnings only. */
   | 'unusedProbe'
   | 'unusedVariable'

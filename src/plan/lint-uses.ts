@@ -4,13 +4,24 @@ import { parseDuration } from './duration.js';
 import type { FaultInput } from './fault-list.js';
 import type { PlanNode } from './node.js';
 import { findReferences, kindsIn } from './references.js';
+import { traitsOf } from './step-schema.js';
 import { adviseName, listWords } from './suggest.js';
-import { deployFor, fullName, isStaged, type PlanView, type StepView, viewDeploys } from './view.js';
+import {
+  deployFor,
+  fullName,
+  hasLogSource,
+  isStaged,
+  logOf,
+  type PlanView,
+  type StepView,
+  viewDeploys,
+} from './view.js';
 
 export function lintUses(view: PlanView): void {
   lintProbeNames(view);
   lintSteps(view);
   for (const deploy of view.stages.flatMap(viewDeploys)) {
+    lintStrategy(view, deploy);
     lintPromotion(view, deploy);
     lintArguments(view, deploy.targetConfig);
   }
@@ -123,6 +134,21 @@ function lintDelays(view: PlanView, step: StepView): void {
   }
 }
 
+function lintStrategy(view: PlanView, { step, target = '' }: ReturnType<typeof viewDeploys>[number]): void {
+  const strategy = step.config?.get('strategy');
+  const wanted = strategy?.text();
+  const known: readonly string[] = traitsOf(target)?.strategies ?? [];
+  if (!strategy || wanted === undefined || known.length === 0 || known.includes(wanted)) return;
+  addOnce(view, {
+    code: 'noStrategy',
+    path: strategy.path,
+    message: `The target ${target} knows no strategy ${wanted}.`,
+    expected: `strategy: ${listWords([...known])}`,
+    found: wanted,
+    fix: `Write strategy: ${known[0]}, or use a target that knows ${wanted}.`,
+  });
+}
+
 function lintPromotion(view: PlanView, deploy: ReturnType<typeof viewDeploys>[number]): void {
   const { step, target, targetConfig } = deploy;
   if (target === undefined || !targetConfig) return;
@@ -136,7 +162,7 @@ function lintPromotion(view: PlanView, deploy: ReturnType<typeof viewDeploys>[nu
       expected:
         target === 'command'
           ? 'a command target with prepare and restore'
-          : 'a staged target: command, kubernetes or ssh',
+          : 'a staged target: kubernetes with blueGreen, or command with prepare and restore',
       found: target,
       fix:
         target === 'command'
@@ -194,10 +220,9 @@ function lintLogs(view: PlanView): void {
   for (const { name, step } of view.uses) {
     const probe = view.probes.get(name);
     const logs = probe?.instances.find(({ stage }) => stage === step.stage)?.node.get('logs');
-    if (!logs || logs.has('file') || logs.has('command')) continue;
+    if (!logs || hasLogSource((key) => logs.has(key))) continue;
     const deploy = deployFor(step);
-    if (deploy?.target !== undefined && (deploy.target !== 'command' || deploy.targetConfig?.has('logs')))
-      continue;
+    if (deploy && logOf(deploy) !== undefined) continue;
     addOnce(view, {
       code: 'noLogs',
       path: logs.path,

@@ -28,7 +28,15 @@ import type {
 } from './resolved.js';
 import { NOTIFIER_KINDS, type PlanDocument, type ProbeDocument, probeSchema } from './schema.js';
 import { type StepDocument, TARGET_KINDS } from './step-schema.js';
-import { deployFor, fullName, type PlanView, type StageView, type StepView } from './view.js';
+import {
+  deployFor,
+  fullName,
+  hasLogSource,
+  logOf,
+  type PlanView,
+  type StageView,
+  type StepView,
+} from './view.js';
 import { readWindow } from './window.js';
 
 /** A plan whose files have not been looked at. */
@@ -211,9 +219,9 @@ class StepResolver {
 
   /** A log without a source is the one that the stage's deploy target tells. */
   private withLog(config: JsonMap): JsonMap {
-    if (config.file !== undefined || config.command !== undefined) return config;
-    const command = deployFor(this.step)?.targetConfig?.get('logs')?.value;
-    return command === undefined ? config : { ...config, command };
+    const deploy = deployFor(this.step);
+    if (hasLogSource((key) => key in config) || !deploy) return config;
+    return { ...config, ...logOf(deploy) };
   }
 }
 

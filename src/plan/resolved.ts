@@ -243,6 +243,21 @@ export interface PlanFile {
   sha256: string;
 }
 
+/** Where the files of a plan come from, as the plan says it. */
+export interface PlanSource {
+  git: string;
+  /** Branch, tag or commit. */
+  ref: string;
+  /** In the repository; the files of the plan are relative to it. */
+  directory: string;
+}
+
+/** The same, pinned to what `ref` led to when the rollout was started. */
+export interface PinnedSource extends PlanSource {
+  /** Hex. */
+  commit: string;
+}
+
 export interface ResolvedPlan {
   application: string;
   version: string;
@@ -252,7 +267,8 @@ export interface ResolvedPlan {
   notify: NotifierSpec[];
   stages: ResolvedStage[];
   files: PlanFile[];
-  /** Absolute path of the folder that holds the plan. */
+  source?: PinnedSource;
+  /** Absolute path of the folder that holds the plan. Empty with a source: each machine has a checkout of its own. */
   directory: string;
   /** sha256 over everything above, hex. */
   digest: string;

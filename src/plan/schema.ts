@@ -5,7 +5,7 @@ import { schema as pagerDuty } from '../adapters/notifiers/pagerDuty/schema.js';
 import { schema as slack } from '../adapters/notifiers/slack/schema.js';
 import { schema as webhook } from '../adapters/notifiers/webhook/schema.js';
 import { PROBE_KINDS } from './probe-schema.js';
-import { changeWindow, duration, name, text } from './scalars.js';
+import { changeWindow, duration, gitRef, gitUrl, name, planPath, text } from './scalars.js';
 import { asChoice, expectations } from './schema-parts.js';
 import { stepSchema } from './step-schema.js';
 
@@ -63,12 +63,24 @@ const stageSchema = z
   })
   .meta({ title: 'stage' });
 
+const sourceSchema = z
+  .strictObject({
+    git: gitUrl('The repository. Client and workers log in to it by themselves.'),
+    ref: gitRef('Branch, tag or commit; what it leads to at the start holds for the whole rollout.'),
+    directory: planPath('Folder in the repository that the files of the plan are relative to.', 'rollout').default(
+      '.',
+    ),
+  })
+  .meta({ title: 'source' })
+  .describe('Where the files that the plan names come from, instead of the folder of the plan.');
+
 export const planSchema = z
   .strictObject({
     apiVersion: z.literal('headgate/v1').describe('Version of this file format.'),
     application: name('What is rolled out. One rollout of it runs at a time.', 'shop'),
     version: name('The version that is rolled out.', 'v1.0.1'),
     deadline: duration('When it has passed, the rollout is taken back.').default('12h'),
+    source: sourceSchema.optional(),
     vars: variables('Variables for ${var:name}; --var name=value overrides them.').optional(),
     notify: z.array(notifierSchema).optional().describe('Who is told. Best effort: never fails a rollout.'),
     probes: z

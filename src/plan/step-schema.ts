@@ -1,10 +1,17 @@
 /** Every kind of step. */
 import { z } from 'zod';
-import { schema as command } from '../adapters/targets/command/schema.js';
-import { schema as dockerStack } from '../adapters/targets/dockerStack/schema.js';
-import { schema as githubActions } from '../adapters/targets/githubActions/schema.js';
-import { schema as kubernetes } from '../adapters/targets/kubernetes/schema.js';
-import { schema as ssh } from '../adapters/targets/ssh/schema.js';
+import { schema as command, traits as commandTraits } from '../adapters/targets/command/schema.js';
+import {
+  schema as dockerStack,
+  traits as dockerStackTraits,
+} from '../adapters/targets/dockerStack/schema.js';
+import {
+  schema as githubActions,
+  traits as githubActionsTraits,
+} from '../adapters/targets/githubActions/schema.js';
+import { schema as kubernetes, traits as kubernetesTraits } from '../adapters/targets/kubernetes/schema.js';
+import { schema as ssh, traits as sshTraits } from '../adapters/targets/ssh/schema.js';
+import type { TargetTraits } from '../adapters/targets/traits.js';
 import { argv, duration, httpUrl, name, planPath, region, type ScalarFault, text } from './scalars.js';
 import { asChoice, expectations, LIMITS, probeUses } from './schema-parts.js';
 
@@ -110,6 +117,18 @@ export const TARGET_KINDS = {
   dockerStack: dockerStack.optional(),
   ssh: ssh.optional(),
 };
+
+const TARGET_TRAITS: { [Kind in keyof typeof TARGET_KINDS]: TargetTraits } = {
+  command: commandTraits,
+  kubernetes: kubernetesTraits,
+  githubActions: githubActionsTraits,
+  dockerStack: dockerStackTraits,
+  ssh: sshTraits,
+};
+
+export function traitsOf(target: string): TargetTraits | undefined {
+  return Object.entries(TARGET_TRAITS).find(([kind]) => kind === target)?.[1];
+}
 
 const deploy = asChoice(
   'deploy',

@@ -3,7 +3,7 @@ import type { FaultList } from './fault-list.js';
 import { PlanNode } from './node.js';
 import { PROBE_KINDS } from './probe-schema.js';
 import type { Json } from './resolved.js';
-import { STEP_KINDS, TARGET_KINDS } from './step-schema.js';
+import { STEP_KINDS, TARGET_KINDS, traitsOf } from './step-schema.js';
 
 export interface StepView {
   stage: StageView;
@@ -137,8 +137,19 @@ export function deployFor(step: StepView): DeployView | undefined {
 }
 
 /** Can the target hold a release beside the live one? */
-export function isStaged({ target, targetConfig }: DeployView): boolean {
-  if (target === 'githubActions' || target === 'dockerStack') return false;
-  if (target !== 'command' || !targetConfig) return true;
-  return targetConfig.has('prepare') && targetConfig.has('restore');
+export function isStaged({ step, target = '', targetConfig }: DeployView): boolean {
+  const strategy = step.config?.get('strategy')?.text() ?? '';
+  return traitsOf(target)?.staged({ strategy, has: (key) => targetConfig?.has(key) ?? false }) ?? true;
+}
+
+/** Does a `logs` probe say by itself what it reads? */
+export function hasLogSource(has: (key: string) => boolean): boolean {
+  return ['file', 'command', 'kubernetes', 'pm2', 'journald'].some(has);
+}
+
+/** Options of a `logs` probe that reads what the target tells; undefined when it tells none. */
+export function logOf({ target = '', targetConfig }: DeployView): { [key: string]: Json } | undefined {
+  const config = targetConfig?.value;
+  if (config === null || typeof config !== 'object' || Array.isArray(config)) return undefined;
+  return traitsOf(target)?.log(config);
 }

@@ -36,6 +36,11 @@ export function notPermitted(message: string, details?: Json): ApplicationFailur
   return permanent(FAILURES.notPermitted, message, details);
 }
 
+/** Whether it was done only a person can tell, who looks. */
+export function unknownResult(message: string): ApplicationFailure {
+  return permanent(FAILURES.unknownResult, message);
+}
+
 /** Carries `[{ item, found, expected, command }]` as details. */
 export function conflict(details: ConflictDetails): ApplicationFailure {
   const message = `${details.item}: expected ${details.expected}, found ${details.found}. To mend it: ${details.command}`;

@@ -14,6 +14,7 @@ import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
 import { describeTarget } from '../support/describe-target.js';
 import { subjectOf } from '../support/subject.js';
+import { targetCall } from '../support/target-call.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/target.mjs', import.meta.url));
 const OLD: Release = { id: 'blue', version: 'v1.0.0', url: 'http://127.0.0.1:1' };
@@ -45,12 +46,10 @@ describeTarget('command', async () => {
   const world = await openWorld();
   const target = createTargets({ runChild, commandsEnabled: true }).get('command');
   if (!target) throw new Error('no command target');
-  const { context, stage } = subjectOf(world.folder);
-  const signal = new AbortController().signal;
   await world.writeLog('blue.log', 'Listening on port 4000\n');
   return {
     target,
-    call: { config: { ...world.config, logs: world.program('logs') }, context, stage, signal },
+    call: targetCall(world.folder, { ...world.config, logs: world.program('logs') }),
     logs: { current: 'Listening on port 4000' },
     hanging: { ...world.config, prepare: world.program('hang') },
     close: world.close,
@@ -73,6 +72,7 @@ describe('deploy activities over a command target', () => {
         readSecret: async () => '',
         redactor: new Redactor(),
       }),
+      resolveImage: async () => ({ why: 'no registry here' }),
     });
   const step = (change: { [key: string]: Json } = {}): DeployStep => ({
     kind: 'deploy',

@@ -16,7 +16,8 @@ export type BoundTarget = {
   ) => Promise<void>;
 } & {
   staged: boolean;
-  effect: Target<unknown>['effect'];
+  effect: ReturnType<Target<unknown>['effect']>;
+  recreate: (release: Release) => Promise<Release>;
   logs: (release: Release, which: LogOf) => Promise<string | undefined>;
 };
 
@@ -45,8 +46,9 @@ export function checked<Config>(schema: ZodType<Config>, target: Target<Config>)
       }
       const call = { ...raw, config: parsed.data };
       return {
-        staged: target.staged(parsed.data),
-        effect: target.effect,
+        staged: target.staged(parsed.data, call.strategy),
+        effect: target.effect(parsed.data),
+        recreate: (release) => (target.recreate ?? target.prepare)(call, release),
         status: () => target.status(call),
         prepare: () => target.prepare(call),
         promote: (release) => target.promote(call, release),

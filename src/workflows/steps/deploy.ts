@@ -6,13 +6,14 @@
  */
 import { sleep } from '@temporalio/workflow';
 import type { DeployFound, Look, Release, UndoResult } from '../../contract/activities.js';
+import { FAILURES } from '../../contract/messages.js';
 import type { Changed } from '../../contract/progress.js';
 import type { DeployStep, Json, ResolvedStage } from '../../plan/resolved.js';
 import { effect, measuring, quick, securing, undoingEffect } from '../activity-options.js';
 import { judgeTogether } from '../gates.js';
 import type { Run } from '../run.js';
 import { databaseUrlOf, plannedLimit, probesOfDeploy, probesOfStage } from '../stage-facts.js';
-import { describeError, gateFailed, now } from '../stop.js';
+import { describeError, gateFailed, isFailure, now } from '../stop.js';
 import type { RestorationCheck, StepVerbs } from './step-verbs.js';
 
 const IN_FORCE_TRIES = 10;
@@ -23,13 +24,9 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
   async act(run, step, look) {
     const base = look.found;
     run.changeBegan.set(step.stage, now());
-    await keepWithinBudget(run, step, base.live);
+    await keepWithinBudget(run, step, base);
     if (!base.staged) {
-      const release = await effect(`deploy ${run.plan.version}`).promoteRelease({
-        ...input(run, step),
-        base,
-        candidate: { ...base.live, version: run.plan.version },
-      });
+      const release = await deployWhole(run, step, base);
       run.releases.set(step.stage, release);
       return `${release.id} is live (was ${base.live.id})`;
     }
@@ -121,12 +118,14 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
       const after = await effect(`look at ${step.name}`).lookRelease(input(run, step));
       const expected = look.found.live;
       const found = after.found.live;
+      const { unsettled } = after.found;
+      const isSettled = unsettled === undefined || unsettled === look.found.unsettled;
       const wanted = run.recreated.get(step.name) ?? expected;
       const live: RestorationCheck = {
         what: `${step.name} live release`,
         expected: `${wanted.id} (${expected.version})`,
-        found: `${found.id} (${found.version})`,
-        ok: found.id === wanted.id && found.version === expected.version,
+        found: `${found.id} (${found.version})${isSettled ? '' : `, ${unsettled}`}`,
+        ok: found.id === wanted.id && found.version === expected.version && isSettled,
       };
       return [live, ...(await measureInForce(run, step, found))];
     },
@@ -141,6 +140,34 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
     });
   },
 };
+
+/** One act, without a release beside the live one. Where nobody can tell whether it was begun, a person is asked. */
+async function deployWhole(run: Run, step: DeployStep, base: DeployFound): Promise<Release> {
+  const { version } = run.plan;
+  let knownUndone: boolean | undefined;
+  for (;;) {
+    try {
+      return await effect(`deploy ${version}`).promoteRelease({
+        ...input(run, step),
+        base,
+        candidate: { ...base.live, version },
+        ...(knownUndone ? { knownUndone } : {}),
+      });
+    } catch (error) {
+      if (!isFailure(error, FAILURES.unknownResult)) throw error;
+      const message = describeError(error);
+      run.tell('waiting', `${step.name}: ${message}`);
+      const answer = await run.ask({
+        for: 'decision',
+        step: step.name,
+        message: `${message}. retry deploys again, skip takes ${version} as deployed, abort rolls back`,
+        answers: ['retry', 'skip', 'abort'],
+      });
+      if (answer.name === 'skip') return { ...base.live, id: version, version };
+      knownUndone = true;
+    }
+  }
+}
 
 /** The old release has been retired: its version is started from what has been restored, and takes the traffic. */
 async function recreate(run: Run, step: DeployStep, base: DeployFound): Promise<UndoResult> {
@@ -186,7 +213,7 @@ async function measureInForce(run: Run, step: DeployStep, live: Release): Promis
   }
 }
 
-async function keepWithinBudget(run: Run, step: DeployStep, live: Release): Promise<void> {
+async function keepWithinBudget(run: Run, step: DeployStep, { live, scale }: DeployFound): Promise<void> {
   const { connectionBudget: budget, steps } = run.stageOf(step);
   if (!budget) return;
   const result = await quick('connection budget').measureBudget({
@@ -194,6 +221,7 @@ async function keepWithinBudget(run: Run, step: DeployStep, live: Release): Prom
     stage: step.stage,
     budget,
     deploy: step,
+    scale,
     newLimit: plannedLimit(steps, budget.poolLimitKey),
     release: live,
     databaseUrl: databaseUrlOf(steps),

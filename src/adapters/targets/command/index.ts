@@ -7,7 +7,7 @@ import type { Release } from '../../../contract/activities.js';
 import { ChildStartError, type runChild } from '../../../platform/children.js';
 import { invalid, notPermitted } from '../../../platform/failures.js';
 import { LONGEST_LOG_BYTES, type Target, type TargetCall, type TargetStatus } from '../target.js';
-import type { Config } from './schema.js';
+import { type Config, traits } from './schema.js';
 
 export interface CommandTargetDeps {
   runChild: typeof runChild;
@@ -27,8 +27,8 @@ export function createCommandTarget(deps: CommandTargetDeps): Target<Config> {
     runCommand(deps, call, verb, release);
   return {
     kind: 'command',
-    effect: 'detectable',
-    staged: ({ prepare, restore }) => prepare !== undefined && restore !== undefined,
+    effect: () => 'detectable',
+    staged: (config) => traits.staged({ has: (key) => config[key] !== undefined }),
     status: async (call) => readStatus(await run(call, 'status')),
     prepare: async (call) => readOutput('prepare', await run(call, 'prepare'), releaseSchema),
     promote: async (call, release) => void (await run(call, 'promote', release)),

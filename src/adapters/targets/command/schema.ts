@@ -1,5 +1,7 @@
 import { z } from 'zod';
+import type { Json } from '../../../plan/resolved.js';
 import { argv } from '../../../plan/scalars.js';
+import type { TargetTraits } from '../traits.js';
 
 export const schema = z
   .strictObject({
@@ -15,5 +17,11 @@ export const schema = z
     previousLogs: argv('Prints the log of the process before the one that runs now.').optional(),
   })
   .describe('Your own programs. With prepare and restore the target is staged, else it is opaque.');
+
+export const traits = {
+  strategies: ['blueGreen', 'immediate'],
+  staged: ({ has }: { has: (key: 'prepare' | 'restore') => boolean }) => has('prepare') && has('restore'),
+  log: ({ logs }: { [key: string]: Json }) => (logs === undefined ? undefined : { command: logs }),
+} satisfies TargetTraits;
 
 export type Config = z.infer<typeof schema>;

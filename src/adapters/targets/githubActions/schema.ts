@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { httpUrl, text } from '../../../plan/scalars.js';
+import type { TargetTraits } from '../traits.js';
 
 export const schema = z
   .strictObject({
@@ -11,3 +12,11 @@ export const schema = z
     url: httpUrl('Where live traffic comes in.'),
   })
   .describe('A workflow of GitHub Actions that deploys. Opaque.');
+
+export const traits = {
+  strategies: ['blueGreen', 'rolling', 'immediate'],
+  staged: () => false,
+  log: () => undefined,
+} satisfies TargetTraits;
+
+export type Config = z.infer<typeof schema>;

@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { httpUrl, text } from '../../../plan/scalars.js';
+import type { TargetTraits } from '../traits.js';
 
 export const schema = z
   .strictObject({
@@ -13,3 +14,11 @@ export const schema = z
     url: httpUrl('Where live traffic comes in.'),
   })
   .describe('A host that is logged in to. Exactly one of pm2, systemd and compose.');
+
+export const traits = {
+  strategies: ['immediate'],
+  staged: () => false,
+  log: () => undefined,
+} satisfies TargetTraits;
+
+export type Config = z.infer<typeof schema>;
