@@ -221,8 +221,10 @@ async function restore(
   { context, step, base }: DeployInput & { base: DeployFound },
 ): Promise<UndoResult> {
   const { live, candidate, unsettled } = await target.status();
-  const isBack = live.id === base.live.id && live.version === base.live.version;
-  if (isBack && unsettled === base.unsettled) return { summary: `${name(live)} is live`, changed: false };
+  const isBack = isRestored(target, context.version, base.live, live);
+  if (isBack && (unsettled === undefined || unsettled === base.unsettled)) {
+    return { summary: `${name(live)} is live`, changed: false, ...otherThan(base.live, live) };
+  }
   // Whose it is tells its version: the measuring afterwards says that the old one is not back.
   if (!isBack && live.version !== context.version) {
     return { summary: `${name(live)} of somebody else is live, and stays`, changed: false };
@@ -237,11 +239,25 @@ async function restore(
   await target.restore(base.live);
   const after = await target.status();
   if (after.live.id === base.live.id || (!target.staged && after.live.version === base.live.version)) {
-    return { summary: `traffic back on ${name(after.live)}`, changed: true };
+    return {
+      summary: `traffic back on ${name(after.live)}`,
+      changed: true,
+      ...otherThan(base.live, after.live),
+    };
   }
   throw new Error(
     `${step.name}: restored, but the target says ${name(after.live)} is live, not ${name(base.live)}`,
   );
+}
+
+/** An opaque target may know a release by its version only, which says nothing when the same one was deployed again. */
+function isRestored(target: BoundTarget, deployed: string, before: Release, live: Release): boolean {
+  if (live.version !== before.version) return false;
+  return live.id === before.id || (!target.staged && before.version !== deployed);
+}
+
+function otherThan(before: Release, live: Release): Pick<UndoResult, 'release'> {
+  return live.id === before.id ? {} : { release: live };
 }
 
 async function retire(

@@ -434,6 +434,8 @@ export interface UndoResult {
   untouched?: boolean;
   /** The release that traffic should go back to is not there any more: it has to be made anew. */
   gone?: boolean;
+  /** What serves again, where the target gives the same version another id each time. */
+  release?: Release;
 }
 
 /** One line of `doctor`. */

@@ -105,12 +105,21 @@ function resourceOf(step: ResolvedStep): string[] {
     return [`database/${step.config.region ?? 'default'}/${step.config.rdsInstance}`];
   if (step.kind === 'git') return [`repository/${step.config.directory}`];
   if (step.kind === 'deploy') {
-    return [
-      `deployment/${step.config.target}/${step.stage}/${clippedJson(step.config.targetConfig.promote)}`,
-    ];
+    const { target, targetConfig } = step.config;
+    // Your own programs may mean another thing in each stage; what the others name is one thing everywhere.
+    if (target === 'command')
+      return [`deployment/${target}/${step.stage}/${clippedJson(targetConfig.promote)}`];
+    return [`deployment/${target}/${clippedJson(PLACE_KEYS.map((key) => targetConfig[key] ?? null))}`];
   }
   return [];
 }
+
+/** What of a target's options names the thing that is deployed to. */
+const PLACE_KEYS = [
+  ...['baseUrl', 'repository', 'workflow', 'inputs'],
+  ...['context', 'namespace', 'deployment'],
+  ...['stack', 'host', 'directory'],
+];
 
 function clippedJson(value: unknown): string {
   return JSON.stringify(value ?? null).slice(0, 200);

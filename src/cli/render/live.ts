@@ -18,7 +18,8 @@ function describeOne(activity: PendingActivity, nowMs: number): string | undefin
   }
   if (attempt > 1 && lastFailure) return `${name}, attempt ${attempt}: ${lastFailure}`;
   if (!isRecord(activity.heartbeat)) return undefined;
-  return name === 'runLoadTest' ? describeLoadTest(activity.heartbeat) : describeSamples(activity.heartbeat);
+  if (name === 'runLoadTest') return describeLoadTest(activity.heartbeat);
+  return describeDoing(activity.heartbeat) ?? describeSamples(activity.heartbeat);
 }
 
 function describeLoadTest(beat: Record<string, unknown>): string | undefined {
@@ -31,6 +32,14 @@ function describeLoadTest(beat: Record<string, unknown>): string | undefined {
     ...(typeof failedRate === 'number' ? [`${(failedRate * 100).toFixed(1)} % failed`] : []),
     ...(typeof p95Ms === 'number' ? [`p95 ${Math.round(p95Ms)} ms`] : []),
   ].join(', ');
+}
+
+/** Of `infra` and of deploys. */
+function describeDoing({ doing, resources, done, total }: Record<string, unknown>): string | undefined {
+  if (typeof doing !== 'string' || doing === '') return undefined;
+  const named = Array.isArray(resources) && resources.length > 0 ? ` ${resources.join(', ')}` : '';
+  const share = typeof total === 'number' && total > 0 ? ` (${String(done)} of ${total})` : '';
+  return `${doing}${named}${share}`;
 }
 
 function describeSamples({ state }: Record<string, unknown>): string | undefined {

@@ -4,12 +4,20 @@
  *
  * The effect of each activity is decided by what the target says is live, so every one of them may be repeated.
  */
-import { sleep } from '@temporalio/workflow';
+import { patched, sleep } from '@temporalio/workflow';
 import type { DeployFound, Look, Release, UndoResult } from '../../contract/activities.js';
 import { FAILURES } from '../../contract/messages.js';
 import type { Changed } from '../../contract/progress.js';
 import type { DeployStep, Json, ResolvedStage } from '../../plan/resolved.js';
-import { effect, measuring, quick, securing, undoingEffect } from '../activity-options.js';
+import {
+  applying,
+  effect,
+  measuring,
+  quick,
+  securing,
+  undoingApply,
+  undoingEffect,
+} from '../activity-options.js';
 import { judgeTogether } from '../gates.js';
 import type { Run } from '../run.js';
 import { databaseUrlOf, plannedLimit, probesOfDeploy, probesOfStage } from '../stage-facts.js';
@@ -66,32 +74,25 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
       `promote ${look.found.live.id} at target ${step.config.target} of ${step.stage} by its own tool: ${commandOf(step, 'restore')}`,
 
     async traffic(run, step, look) {
-      const result = await undoingEffect(`traffic back on ${look.found.live.id}`).restoreTraffic({
+      const restored = (look.found.staged ? undoingEffect : undoingApply)(
+        `traffic back on ${look.found.live.id}`,
+      ).restoreTraffic({
         ...input(run, step),
         base: look.found,
       });
+      // What was deployed whole is there only until it is replaced: it is asked meanwhile, and nothing waits for it.
+      if (!look.found.staged && patched('ask-opaque'))
+        await secureFailed(run, step, run.releases.get(step.stage));
+      const result = await restored;
       if (result.gone) run.gone.add(step.name);
-      else run.releases.set(step.stage, look.found.live);
+      else run.releases.set(step.stage, result.release ?? look.found.live);
+      if (result.release) run.recreated.set(step.name, result.release);
       return result;
     },
 
     async secure(run, step, look) {
       const release = run.candidates.get(step.name);
-      if (!release || release.id === look.found.live.id) return;
-      try {
-        const { steps } = run.stageOf(step);
-        const diagnostics = await securing(`secure what ${release.id} tells`).collectDiagnostics({
-          context: run.context,
-          step,
-          release,
-          databaseUrl: databaseUrlOf(steps),
-          probes: probesOfStage(steps).filter(({ kind }) => kind === 'poolMetrics'),
-          measurements: run.measurementsOf(step.stage),
-        });
-        run.secured(diagnostics);
-      } catch (error) {
-        run.warn(`${step.name}: nothing could be secured of ${release.id}: ${describeError(error)}`);
-      }
+      if (release && release.id !== look.found.live.id) await secureFailed(run, step, release);
     },
 
     async stop(run, step, look) {
@@ -147,7 +148,7 @@ async function deployWhole(run: Run, step: DeployStep, base: DeployFound): Promi
   let knownUndone: boolean | undefined;
   for (;;) {
     try {
-      return await effect(`deploy ${version}`).promoteRelease({
+      return await applying(`deploy ${version}`).promoteRelease({
         ...input(run, step),
         base,
         candidate: { ...base.live, version },
@@ -166,6 +167,25 @@ async function deployWhole(run: Run, step: DeployStep, base: DeployFound): Promi
       if (answer.name === 'skip') return { ...base.live, id: version, version };
       knownUndone = true;
     }
+  }
+}
+
+/** What cannot be had only warns. */
+async function secureFailed(run: Run, step: DeployStep, release: Release | undefined): Promise<void> {
+  if (!release) return;
+  try {
+    const { steps } = run.stageOf(step);
+    const diagnostics = await securing(`secure what ${release.id} tells`).collectDiagnostics({
+      context: run.context,
+      step,
+      release,
+      databaseUrl: databaseUrlOf(steps),
+      probes: probesOfStage(steps).filter(({ kind }) => kind === 'poolMetrics'),
+      measurements: run.measurementsOf(step.stage),
+    });
+    run.secured(diagnostics);
+  } catch (error) {
+    run.warn(`${step.name}: nothing could be secured of ${release.id}: ${describeError(error)}`);
   }
 }
 

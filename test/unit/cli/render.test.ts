@@ -161,6 +161,15 @@ describe('live figures', () => {
     const watching = { name: 'sampleProbes', state: 'started' as const, attempt: 1, heartbeat };
     expect(describeLive([watching], 0)).toBe('5 samples, 1 failed, 2 without evidence');
   });
+
+  it('say what a deploy and terraform are at', () => {
+    const at = (name: string, heartbeat: unknown) =>
+      describeLive([{ name, state: 'started' as const, attempt: 1, heartbeat }], 0);
+    expect(at('promoteRelease', { doing: '2 of 3 pods are ready' })).toBe('2 of 3 pods are ready');
+    expect(at('promoteRelease', { doing: '' })).toBeUndefined();
+    const applying = { doing: 'applying', resources: ['aws_db_instance.main'], done: 1, total: 3 };
+    expect(at('applyInfra', applying)).toBe('applying aws_db_instance.main (1 of 3)');
+  });
 });
 
 it('a fault is said with its place, what was expected and what mends it', () => {
