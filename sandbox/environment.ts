@@ -62,6 +62,7 @@ export function environmentOf({ home, portBase, ports, places, keys }: SandboxFa
     HEADGATE_ALLOWED_REFERENCES: Object.keys(references).join(','),
     HEADGATE_HOME: home,
     HEADGATE_PORT_BASE: String(portBase),
+    HEADGATE_TEMPORAL_UI: `http://${LOOPBACK}:${ports.temporalUi}`,
   };
 }
 

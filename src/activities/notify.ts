@@ -1,7 +1,7 @@
 /** Tells people. Throws until everybody has been told; Temporal repeats it. */
-import { Context } from '@temporalio/activity';
+import { Context, type Info } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { Delivery } from '../adapters/notifiers/notifier.js';
+import type { Delivery, Notification } from '../adapters/notifiers/notifier.js';
 import type { CheckedNotifier, Notifiers } from '../adapters/notifiers/registry.js';
 import type { HeadgateActivities, NotifyInput, Subject } from '../contract/activities.js';
 import type { Json, NotifierSpec } from '../plan/resolved.js';
@@ -9,11 +9,14 @@ import { invalid } from '../platform/failures.js';
 import type { Redactor } from '../platform/redaction.js';
 import type { References } from '../platform/references.js';
 import { isRecord } from './heartbeat.js';
+import { linkToRun } from './ui-link.js';
 
 export interface NotifyDeps {
   notifiers: Notifiers;
   references: Pick<References, 'resolve'>;
   redactor: Pick<Redactor, 'redact'>;
+  /** As in `Settings`. */
+  temporalUi?: string;
 }
 
 /**
@@ -26,17 +29,14 @@ export function createNotifyActivities(deps: NotifyDeps) {
       const context = Context.current();
       const { told, threads } = recall(context.info.heartbeatDetails, input);
       const failures: unknown[] = [];
+      const warnings: string[] = [];
       for (const [index, spec] of input.notifiers.entries()) {
         if (told.has(index) || !spec.when.includes(input.moment)) continue;
         try {
-          const { thread } = await tell(
-            deps,
-            input,
-            { spec, thread: threads[index] },
-            context.cancellationSignal,
-          );
+          const { thread, warning } = await tell(deps, input, { spec, thread: threads[index] }, context);
           told.add(index);
           if (thread !== undefined) threads[index] = thread;
+          if (warning !== undefined) warnings.push(warning);
           context.heartbeat({ told: [...told], threads });
         } catch (error) {
           context.cancellationSignal.throwIfAborted();
@@ -44,33 +44,46 @@ export function createNotifyActivities(deps: NotifyDeps) {
         }
       }
       if (failures.length > 0) throw withThreads(worstOf(failures), threads);
-      return { threads };
+      return warnings.length > 0 ? { threads, warnings } : { threads };
     },
   } satisfies Pick<HeadgateActivities, 'notify'>;
 }
 
 async function tell(
-  { notifiers, references, redactor }: NotifyDeps,
-  { context, moment, title, lines }: NotifyInput,
+  deps: NotifyDeps,
+  input: NotifyInput,
   { spec, thread }: { spec: NotifierSpec; thread: string | undefined },
-  signal: AbortSignal,
+  { info, cancellationSignal }: Context,
 ): Promise<Delivery> {
-  const notifier = findNotifier(notifiers, spec.kind);
+  const notifier = findNotifier(deps.notifiers, spec.kind);
   const entries = Object.entries(spec.config).map(
     async ([key, value]): Promise<[string, Json]> => [
       key,
-      await references.resolve(value, subjectOf(context)),
+      await deps.references.resolve(value, subjectOf(input.context)),
     ],
   );
   const config = Object.fromEntries(await Promise.all(entries));
-  const clean = {
+  // Only now are the notifier's own secrets known and taken out.
+  const notification = { ...compose(deps, input, info), thread };
+  return notifier.notify(config, notification, cancellationSignal);
+}
+
+function compose(
+  { redactor, temporalUi }: NotifyDeps,
+  { context, moment, outcome, title, lines, commands = [] }: NotifyInput,
+  info: Info,
+): Notification {
+  return {
     context,
+    id: info.activityId,
+    repeatedSince: info.attempt > 1 ? new Date(info.scheduledTimestampMs).toISOString() : undefined,
     moment,
+    outcome,
     title: redactor.redact(title),
     lines: lines.map((line) => redactor.redact(line)),
-    thread,
+    commands: commands.map((command) => redactor.redact(command)),
+    link: temporalUi === undefined ? undefined : linkToRun(temporalUi, info),
   };
-  return notifier.notify(config, clean, signal);
 }
 
 function findNotifier(notifiers: Notifiers, kind: string): CheckedNotifier {

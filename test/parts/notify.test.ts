@@ -1,17 +1,13 @@
 /** Notices over real HTTP: what receivers get, what is repeated for whom, and which thread it belongs to. */
-import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { createNotifyActivities } from '../../src/activities/notify.js';
-import { type CheckedNotifier, checked, createNotifiers } from '../../src/adapters/notifiers/registry.js';
+import { checked } from '../../src/adapters/notifiers/registry.js';
 import { createSlackNotifier } from '../../src/adapters/notifiers/slack/index.js';
 import { schema as slackSchema } from '../../src/adapters/notifiers/slack/schema.js';
 import type { NotifyInput, NotifyResult } from '../../src/contract/activities.js';
 import type { Json, NotifierSpec, NotifyMoment } from '../../src/plan/resolved.js';
-import { Redactor } from '../../src/platform/redaction.js';
-import { References } from '../../src/platform/references.js';
 import { closedAddress, type LocalServer, serve } from '../support/http-server.js';
+import { CANARY, createTeller, inputOf as input, notifierOf } from '../support/notify.js';
 import { SLACK_TOKEN, type SlackApi, startSlackApi } from '../support/slack-api.js';
-import { subjectOf } from '../support/subject.js';
 
 let hooks: LocalServer;
 let slack: SlackApi;
@@ -30,67 +26,22 @@ beforeEach(() => {
   Object.assign(slack, { messages: [], failures: [] });
 });
 
-const notifierOf = (kind: string, config: { [key: string]: Json }, when: NotifyMoment[] = ['outcome']) => ({
-  kind,
-  config,
-  when,
-});
 const hook = (path: string, when?: NotifyMoment[]): NotifierSpec =>
   notifierOf('webhook', { url: `\${env:HOOK}${path}` }, when);
 const bot = (when?: NotifyMoment[], channel = '#deploys'): NotifierSpec =>
   notifierOf('slack', { token: '${env:SLACK_TOKEN}', channel }, when);
 
-function activities(env: NodeJS.ProcessEnv = {}) {
-  const redactor = new Redactor();
-  redactor.add('canary-of-a-line');
-  const own: [string, CheckedNotifier] = [
-    'slack',
-    checked(slackSchema, createSlackNotifier({ baseUrl: slack.baseUrl })),
-  ];
-  const references = new References({
-    allowed: ['HOOK', 'SLACK_TOKEN', 'SLACK_WEBHOOK'],
-    env: { HOOK: hooks.url, SLACK_TOKEN, SLACK_WEBHOOK: slack.webhookUrl, ...env },
-    readSecret: async () => '',
-    redactor,
-  });
-  const now = () => Date.parse('2026-01-16T12:00:00Z');
-  return createNotifyActivities({
-    notifiers: new Map([...createNotifiers({ now }), own]),
-    references,
-    redactor,
-  });
-}
-
-const input = (notifiers: NotifierSpec[], more: Partial<NotifyInput> = {}): NotifyInput => ({
-  context: subjectOf('/').context,
-  moment: 'outcome',
-  notifiers,
-  title: 'booking v1.0.1: promoted',
-  lines: ['a line'],
-  ...more,
-});
-
+const options = {
+  env: () => ({ HOOK: hooks.url, SLACK_TOKEN, SLACK_WEBHOOK: slack.webhookUrl }),
+  notifiers: () =>
+    new Map([['slack', checked(slackSchema, createSlackNotifier({ baseUrl: slack.baseUrl }))]]),
+};
+const teller = createTeller(options);
 const tell = (what: NotifyInput, env?: NodeJS.ProcessEnv): Promise<NotifyResult> =>
-  new MockActivityEnvironment().run(() => activities(env).notify(what));
-
-/** An attempt that fails, and what is left of it: its error and its last heartbeat. */
-async function failToTell(what: NotifyInput): Promise<{ error: unknown; heartbeat: unknown }> {
-  const beats: unknown[] = [];
-  const environment = new MockActivityEnvironment();
-  environment.on('heartbeat', (beat) => beats.push(beat));
-  const error = await environment
-    .run(() => activities().notify(what))
-    .then(
-      () => expect.unreachable('it was told'),
-      (reason: unknown) => reason,
-    );
-  return { error, heartbeat: beats.at(-1) };
-}
-
+  teller.tell(what, { env });
+const { failToTell } = teller;
 const tellAgain = (what: NotifyInput, heartbeat: unknown): Promise<NotifyResult> =>
-  new MockActivityEnvironment({ attempt: 2, heartbeatDetails: heartbeat }).run(() =>
-    activities().notify(what),
-  );
+  teller.tell(what, { attempt: 2, heartbeat });
 
 describe('webhook', () => {
   it('gets the notice of its moments as JSON, with what all notices of a rollout have in common', async () => {
@@ -107,10 +58,20 @@ describe('webhook', () => {
           moment: 'outcome',
           title: 'booking v1.0.1: promoted',
           lines: ['a line'],
+          commands: [],
           at: '2026-01-16T12:00:00.000Z',
         },
       },
     ]);
+  });
+
+  it('gets what a person may type, and the link to the run', async () => {
+    const commands = ['headgate report booking/run-1'];
+    const { tell: tellWithLink } = createTeller({ ...options, temporalUi: 'https://cloud.temporal.io' });
+    await tellWithLink(input([hook('/a')], { commands }));
+    const link =
+      'https://cloud.temporal.io/namespaces/shop-prod.a1b2c/workflows/rollout%2Fbooking/run-1/history';
+    expect(received[0]?.body).toMatchObject({ commands, link });
   });
 
   it('one that is down is told again, one that was told is not', async () => {
@@ -158,7 +119,7 @@ describe('Slack by a bot', () => {
   });
 
   it('no secret is in a message', async () => {
-    await tell(input([bot()], { title: 'canary-of-a-line', lines: ['x canary-of-a-line'] }));
+    await tell(input([bot()], { title: CANARY, lines: [`x ${CANARY}`] }));
     expect(slack.messages[0]?.text).toBe('*[redacted]*\n• x [redacted]');
   });
 

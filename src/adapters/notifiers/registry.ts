@@ -2,7 +2,11 @@
 import type { ZodType } from 'zod';
 import type { Json } from '../../plan/resolved.js';
 import { invalid } from '../../platform/failures.js';
+import { createGithubIssueNotifier } from './githubIssue/index.js';
+import { schema as githubIssueSchema } from './githubIssue/schema.js';
 import type { Delivery, Notification, Notifier } from './notifier.js';
+import { createPagerDutyNotifier } from './pagerDuty/index.js';
+import { schema as pagerDutySchema } from './pagerDuty/schema.js';
 import { createSlackNotifier } from './slack/index.js';
 import { schema as slackSchema } from './slack/schema.js';
 import { createWebhookNotifier } from './webhook/index.js';
@@ -19,6 +23,8 @@ export type Notifiers = ReadonlyMap<string, CheckedNotifier>;
 
 export function createNotifiers({ now = Date.now }: { now?: () => number } = {}): Notifiers {
   const notifiers = [
+    checked(githubIssueSchema, createGithubIssueNotifier(now)),
+    checked(pagerDutySchema, createPagerDutyNotifier(now)),
     checked(slackSchema, createSlackNotifier()),
     checked(webhookSchema, createWebhookNotifier(now)),
   ];

@@ -1,7 +1,39 @@
 /** What people are told when a rollout turns round or ends. */
 import { describe, expect, it } from 'vitest';
-import { outcomeLines } from '../../../src/workflows/notice-lines.js';
+import { commandsOf, outcomeLines } from '../../../src/workflows/notice-lines.js';
 import { progressAt, promoted, rolledBack } from '../../support/progress.js';
+
+describe('commandsOf', () => {
+  const rollout = { application: 'shop', runId: 'run-1' };
+
+  it('where nothing is asked: what shows the rollout', () => {
+    for (const moment of ['started', 'rollback'] as const) {
+      expect(commandsOf(rollout, moment)).toEqual(['headgate watch shop/run-1']);
+    }
+    expect(commandsOf(rollout, 'outcome')).toEqual(['headgate report shop/run-1']);
+  });
+
+  it('an approval names run, gate and digest', () => {
+    const gate = { gate: 'production/approval', digest: '1a2b3c4d' };
+    expect(commandsOf(rollout, 'approval', { answers: ['approve', 'reject'], ...gate })).toEqual([
+      'headgate approve shop/run-1 production/approval --digest 1a2b3c4d',
+      'headgate reject shop/run-1 production/approval --digest 1a2b3c4d',
+    ]);
+  });
+
+  it('a question has a command for each of its answers', () => {
+    const step = 'production/monitor';
+    expect(commandsOf(rollout, 'waiting', { answers: ['retry', 'skip', 'abort'], step })).toEqual([
+      'headgate retry shop/run-1 production/monitor',
+      'headgate skip shop/run-1 production/monitor --reason TEXT',
+      'headgate abort shop/run-1',
+    ]);
+    expect(commandsOf(rollout, 'rollbackIncomplete', { answers: ['retry', 'accept'] })).toEqual([
+      'headgate retry shop/run-1',
+      'headgate accept shop/run-1',
+    ]);
+  });
+});
 
 describe('outcomeLines', () => {
   it('of one that was promoted: its checklist', () => {

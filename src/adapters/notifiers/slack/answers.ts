@@ -1,7 +1,7 @@
 /** What Slack's answers mean for a notice: is it worth repeating, when, and what would mend it. */
-import { ApplicationFailure } from '@temporalio/common';
 import { invalid } from '../../../platform/failures.js';
 import type { HttpResponse } from '../../../platform/http.js';
+import { readRetryAfter, throttled } from '../post.js';
 
 /** Errors that are Slack's own and pass. https://docs.slack.dev/reference/methods/chat.postMessage */
 const PASSING = new Set(['internal_error', 'fatal_error', 'service_unavailable', 'request_timeout']);
@@ -34,10 +34,6 @@ const MENDS: Record<string, string> = {
   restricted_action: 'An administrator does not allow the bot to post; ask for it',
 };
 
-/** Slack says it in seconds; without a word from it, half a minute. */
-const DEFAULT_DELAY_MS = 30_000;
-const LONGEST_DELAY_MS = 3_600_000;
-
 export function isThreadGone(code: string | undefined): boolean {
   return code !== undefined && THREAD_GONE.has(code);
 }
@@ -45,20 +41,11 @@ export function isThreadGone(code: string | undefined): boolean {
 /** The failure to throw for `code` of Slack (`not_in_channel`), or for the mere status when it says none. */
 export function describeRefusal(code: string | undefined, { status, headers }: HttpResponse): Error {
   if (status === 429 || (code !== undefined && THROTTLED.has(code))) {
-    return ApplicationFailure.create({
-      type: 'Throttled',
-      message: `Slack wants fewer messages (${code ?? status})`,
-      nextRetryDelay: readDelay(headers['retry-after']),
-    });
+    return throttled(`Slack wants fewer messages (${code ?? status})`, readRetryAfter(headers));
   }
   if (status >= 500 || (code !== undefined && PASSING.has(code))) {
     return new Error(`Slack is in trouble (${code ?? status})`);
   }
   const mend = MENDS[code ?? ''];
   return invalid(`Slack refuses the message: ${code ?? `status ${status}`}${mend ? `. ${mend}.` : ''}`);
-}
-
-function readDelay(seconds: string | undefined): number {
-  const ms = Number(seconds) * 1000;
-  return ms > 0 ? Math.min(ms, LONGEST_DELAY_MS) : DEFAULT_DELAY_MS;
 }

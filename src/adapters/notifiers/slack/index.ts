@@ -5,7 +5,7 @@
 import { z } from 'zod';
 import type { HttpResponse } from '../../../platform/http.js';
 import type { Delivery, Notification, Notifier } from '../notifier.js';
-import { postJson } from '../post.js';
+import { parseJson, sendJson } from '../post.js';
 import { describeRefusal, isThreadGone } from './answers.js';
 import { composeText } from './message.js';
 import type { Config } from './schema.js';
@@ -27,14 +27,14 @@ export function createSlackNotifier({
       const url = `${baseUrl}/chat.postMessage`;
       const message = { channel, text, unfurl_links: false };
       const post = async (body: unknown) =>
-        readAnswer(await postJson({ what: 'Slack', url, bearer: token, body, signal }));
+        readAnswer(await sendJson({ what: 'Slack', url, bearer: token, body, signal }));
       return deliver(message, notification, post);
     },
   };
 }
 
 async function postToWebhook(url: string, text: string, signal: AbortSignal): Promise<Delivery> {
-  const response = await postJson({ what: 'Slack webhook', url, body: { text }, signal });
+  const response = await sendJson({ what: 'Slack webhook', url, body: { text }, signal });
   if (response.status === 200) return {};
   throw describeRefusal(readCode(response.body.trim()), response);
 }
@@ -67,21 +67,13 @@ const refused = z.object({ ok: z.literal(false), error: z.string() });
 
 /** Slack refuses with status 200, too. */
 function readAnswer(response: HttpResponse): Answer {
-  const body = parse(response.body);
+  const body = parseJson(response.body);
   const yes = posted.safeParse(body);
   if (yes.success) return { posted: yes.data, response };
   const no = refused.safeParse(body);
   if (no.success) return { error: readCode(no.data.error), response };
   if (response.status !== 200) return { response };
   throw new Error('Slack: the answer is none of its API; something else may answer in its place');
-}
-
-function parse(text: string): unknown {
-  try {
-    return JSON.parse(text);
-  } catch {
-    return undefined;
-  }
 }
 
 /** Slack's own words are short; anything else is a page of something in between. */

@@ -1,30 +1,37 @@
 /** A notice as the text of a Slack message. Pure. */
 import type { Notification } from '../notifier.js';
+import { fitLines, oneLine } from '../text.js';
 
 /** Slack shows a longer text as several messages, and cuts it at 40,000 characters. */
 export const LONGEST_TEXT = 4_000;
 const LONGEST_TITLE = 300;
 const LONGEST_LINE = 1_000;
-/** The first half of a sign that takes two units of UTF-16. */
-const HALF_SIGN = /[\uD800-\uDBFF]$/;
 
-/** The title in bold, the lines as a list. What does not fit is counted; nothing is cut in the middle of a sign. */
-export function composeText({ title, lines }: Pick<Notification, 'title' | 'lines'>): string {
-  let text = `*${show(title, LONGEST_TITLE)}*`;
-  for (const [index, line] of lines.entries()) {
-    const next = `${text}\n• ${show(line, LONGEST_LINE)}`;
-    const left = lines.length - index;
-    const more = `\n… and ${left} more`;
-    const reserved = left > 1 ? more.length : 0;
-    if (next.length + reserved > LONGEST_TEXT) return `${text}${more}`;
-    text = next;
-  }
-  return text;
+/**
+ * The title in bold, the lines as a list, then the commands and the link. What does not fit of the lines is counted;
+ * nothing is cut in the middle of a sign.
+ */
+export function composeText({
+  title,
+  lines,
+  commands,
+  link,
+}: Pick<Notification, 'title' | 'lines' | 'commands' | 'link'>): string {
+  const head = `*${show(title, LONGEST_TITLE)}*`;
+  const tail = [
+    ...commands.map((command) => `\`${show(command, LONGEST_LINE)}\``),
+    ...(link === undefined ? [] : [`<${escapeText(link)}|in the Temporal UI>`]),
+  ];
+  const taken = [head, ...tail].join('\n').length;
+  const list = fitLines(
+    lines.map((line) => `• ${show(line, LONGEST_LINE)}`),
+    LONGEST_TEXT - taken,
+  );
+  return [head, ...list, ...tail].join('\n');
 }
 
 function show(text: string, longest: number): string {
-  const line = text.replace(/\s+/g, ' ').trim();
-  return escapeText(line.length <= longest ? line : `${line.slice(0, longest - 1).replace(HALF_SIGN, '')}…`);
+  return escapeText(oneLine(text, longest));
 }
 
 /** Slack's three: with them nothing in a text is a link or calls everybody. */

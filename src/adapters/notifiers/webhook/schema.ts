@@ -3,7 +3,9 @@ import { httpUrl } from '../../../plan/scalars.js';
 
 export const schema = z
   .strictObject({
-    url: httpUrl('Takes a POST with application, version, rollout, thread, moment, title, lines and at.'),
+    url: httpUrl(
+      'Takes a POST with application, version, rollout, thread, moment, title, lines, commands, link and at.',
+    ),
   })
   .describe('The notice as JSON to any address.');
 
