@@ -116,9 +116,14 @@ export class Headgate {
    * @throws ClientError `refused` when a rollout of the application is open (who started it, since when, how to
    * watch), and when the last one was ended in the middle and nobody has taken it back or accepted it
    */
-  async start(plan: ResolvedPlan, startedBy: string): Promise<RolloutName> {
+  async start(
+    plan: ResolvedPlan,
+    startedBy: string,
+    signedStart?: RolloutInput['signedStart'],
+  ): Promise<RolloutName> {
     await this.refuseAfterUnfinished(plan.application);
-    return this.open({ plan, startedBy, searchAttributes: await this.knowsSearchAttributes() });
+    const searchAttributes = await this.knowsSearchAttributes();
+    return this.open({ plan, startedBy, searchAttributes, ...(signedStart ? { signedStart } : {}) });
   }
 
   /**

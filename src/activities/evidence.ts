@@ -10,7 +10,7 @@ const DIGEST_LENGTH = 8;
 const LARGEST_LIST = 2560;
 
 export interface EvidenceDeps {
-  artifacts: Pick<ArtifactStore, 'write'>;
+  artifacts: Pick<ArtifactStore, 'write' | 'cite'>;
 }
 
 export function createEvidenceActivities({ artifacts }: EvidenceDeps) {
@@ -21,6 +21,7 @@ export function createEvidenceActivities({ artifacts }: EvidenceDeps) {
       const warnings = input.looks.flatMap(({ step, look }) =>
         look.warnings.map((line) => `${step}: ${line}`),
       );
+      const sha256 = digestJson(canonical);
       const digest = digestEvidence(input);
       const name = `evidence-${input.gate.replaceAll('/', '-')}.json`;
       const whole = { digest, bound: canonical, changes, warnings, looks: input.looks };
@@ -28,13 +29,14 @@ export function createEvidenceActivities({ artifacts }: EvidenceDeps) {
       return {
         gate: input.gate,
         digest,
+        sha256,
         covers: input.approval.covers,
         changes: fitLines(changes, LARGEST_LIST),
         warnings: fitLines(warnings, LARGEST_LIST),
         results: fitLines(input.results, LARGEST_LIST),
         compensations: fitLines(input.compensations, LARGEST_LIST),
         looks: canonical.looks,
-        artifact: name,
+        artifact: artifacts.cite(input.context, name),
       };
     },
   } satisfies Pick<HeadgateActivities, 'composeEvidence'>;

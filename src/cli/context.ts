@@ -1,5 +1,7 @@
 /** What every command is given, and how it ends. */
 import type { Progress } from '../contract/progress.js';
+import type { ArtifactStore } from '../platform/artifacts.js';
+import type { Sources } from '../platform/sources.js';
 import type { Output } from './output.js';
 
 export const EXIT = {
@@ -77,6 +79,8 @@ export interface Context {
   interrupted: AbortSignal;
   loadSandbox: () => Promise<Sandbox>;
   loadWorker: () => Promise<WorkerModule>;
+  loadSources: () => Promise<Sources>;
+  loadArtifacts: () => Promise<Pick<ArtifactStore, 'read'>>;
 }
 
 /** The exit code that an outcome stands for; a rollout that was ended from outside was not taken back. */

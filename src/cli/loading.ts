@@ -4,7 +4,8 @@ import { ClientError, Headgate } from '../client.js';
 import { sortByPlace } from '../plan/fault-list.js';
 import type { ResolvedPlan } from '../plan/resolved.js';
 import { type LoadedPlan, loadPlan } from '../platform/load-plan.js';
-import { CommandError, type Context, EXIT } from './context.js';
+import { signText } from '../platform/ssh-signatures.js';
+import { CommandError, type Context, EXIT, usage } from './context.js';
 import { faultLine, renderFault } from './render/faults.js';
 import { paintIf } from './render/paint.js';
 
@@ -18,6 +19,15 @@ export function identity(by: string | undefined): string {
   }
 }
 
+/** @throws CommandError 2 with ssh-keygen's own words */
+export async function sign(key: string, text: string): Promise<string> {
+  try {
+    return await signText(key, text);
+  } catch (error) {
+    throw usage(error instanceof Error ? error.message : String(error));
+  }
+}
+
 export async function withClient<T>(use: (headgate: Headgate) => Promise<T>): Promise<T> {
   const headgate = await Headgate.connect();
   try {
@@ -27,16 +37,20 @@ export async function withClient<T>(use: (headgate: Headgate) => Promise<T>): Pr
   }
 }
 
-/** Says every fault there is, all at once. @throws CommandError 2 */
+/** Says every fault there is, all at once. @throws CommandError 2; 4 when only its source cannot be reached */
 export async function requirePlan(
-  { output }: Context,
+  { output, loadSources, interrupted }: Context,
   file: string,
   variables: Record<string, string>,
 ): Promise<{ plan: ResolvedPlan; loaded: LoadedPlan }> {
-  const loaded = await loadPlan(file, variables);
+  const loaded = await loadPlan(file, variables, { loadSources, signal: interrupted });
   showFaults(output, loaded.warnings, 'warning');
-  const faults = sortByPlace([...loaded.faults, ...loaded.missing, ...loaded.unavailable]);
-  showFaults(output, faults, 'fault');
+  const faults = sortByPlace([...loaded.faults, ...loaded.missing]);
+  showFaults(output, sortByPlace([...faults, ...loaded.unreachable]), 'fault');
+  if (!loaded.plan && faults.length === 0) {
+    const message = 'The source of the plan cannot be reached; nothing was touched.';
+    throw new CommandError(EXIT.infrastructure, 'sourceUnreachable', message);
+  }
   if (!loaded.plan) throw faulty(faults.length);
   return { plan: loaded.plan, loaded };
 }

@@ -31,7 +31,8 @@ function build(run: (action: Action) => void): Command {
     );
   command('start <file>', 'start a rollout and print its name')
     .addOption(variable())
-    .option('--by <id>', 'who starts it (recorded as unverified)')
+    .option('--by <id>', 'who starts it (recorded as unverified, unless it is signed)')
+    .option('--key <file>', 'SSH key that signs the start, for plans whose approvals have an identity')
     .option('--watch', "stay, and exit with the outcome's code")
     .action((file, options) =>
       run(async (context) => (await import('./commands/start.js')).start(context, file, options)),
@@ -49,7 +50,8 @@ function build(run: (action: Action) => void): Command {
   for (const name of ['approve', 'reject'] as const) {
     command(`${name} <rollout> [gate]`, `${name} what a gate shows; bound to its digest`)
       .option('--digest <digest>', 'what was seen; with --yes nobody is asked')
-      .option('--by <id>', 'who answers (recorded as unverified)')
+      .option('--by <id>', 'who answers (recorded as unverified, unless it is signed)')
+      .option('--key <file>', 'SSH key that signs the answer, for gates with identity: ssh')
       .option('--reason <text>', 'why')
       .option('--yes', 'do not ask')
       .action((rollout, gate, options) =>
@@ -137,6 +139,19 @@ function createOutput(argv: string[]): Output {
   });
 }
 
+async function openSources() {
+  const { createSources } = await import('../tools/git/sources.js');
+  const { loadSettings } = await import('../platform/settings.js');
+  return createSources({ env: process.env, home: loadSettings().home });
+}
+
+async function openArtifacts() {
+  const { createArtifactStore } = await import('../tools/aws/artifact-store.js');
+  const { loadSettings } = await import('../platform/settings.js');
+  const { Redactor } = await import('../platform/redaction.js');
+  return createArtifactStore(loadSettings(), new Redactor());
+}
+
 async function main(argv: string[]): Promise<number> {
   // A reader that has seen enough (`| head`) is no failure.
   process.stdout.on('error', () => process.exit());
@@ -147,6 +162,8 @@ async function main(argv: string[]): Promise<number> {
     interrupted: interrupt.signal,
     loadSandbox: () => import('../../sandbox/index.js'),
     loadWorker: () => import('../worker.js'),
+    loadSources: openSources,
+    loadArtifacts: openArtifacts,
   };
   let action: Action | undefined;
   const program = build((chosen) => {

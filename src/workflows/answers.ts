@@ -7,6 +7,7 @@
  */
 import {
   ApplicationFailure,
+  condition,
   defineQuery,
   defineSignal,
   defineUpdate,
@@ -14,10 +15,12 @@ import {
 } from '@temporalio/workflow';
 import { FAILURES, MESSAGE_NAMES, type MessageName, PROGRESS_QUERY } from '../contract/messages.js';
 import type { Progress } from '../contract/progress.js';
-import type { Run } from './run.js';
+import type { Answer, Run } from './run.js';
 import { now } from './stop.js';
 
 type Input = Record<string, unknown>;
+
+const LONGEST_SIGNATURE = 8 * 1024;
 
 /** Why a message would do nothing, or undefined. Must not change anything: it validates updates. */
 type Check = (run: Run, input: Input) => string | undefined;
@@ -101,7 +104,8 @@ function setMessageHandlers(run: Run, name: MessageName): void {
     (raw) => {
       APPLY[name](run, asInput(raw) ?? {});
       run.changed();
-      return run.progress.revision;
+      const given = name === 'approve' || name === 'reject' ? run.answers.at(-1) : undefined;
+      return given?.signature === undefined ? run.progress.revision : untilVerified(run, given);
     },
     {
       validator: (raw) => {
@@ -110,6 +114,19 @@ function setMessageHandlers(run: Run, name: MessageName): void {
       },
     },
   );
+}
+
+/** The one handler that waits: whose a signature is only an activity can tell. */
+async function untilVerified(run: Run, answer: Answer): Promise<number> {
+  // Whoever waits for it no longer has decided without it.
+  await condition(
+    () => answer.key !== undefined || answer.why !== undefined || !run.answers.includes(answer),
+  );
+  if (answer.key === undefined) {
+    const why = answer.why ?? 'the gate was decided before the signature was verified';
+    throw ApplicationFailure.nonRetryable(why, FAILURES.refused);
+  }
+  return run.progress.revision;
 }
 
 /** Why the message does nothing, or undefined. */
@@ -140,7 +157,18 @@ function checkApproval(run: Run, input: Input): string | undefined {
   if (input.digest !== waiting.digest) {
     return `digest ${JSON.stringify(input.digest)} is not what the gate shows now (${waiting.digest}); look again`;
   }
-  return undefined;
+  return checkSignature(run, waiting.gate, input.signature);
+}
+
+/** Whether it is right is found out later; that there is one is not. */
+function checkSignature(run: Run, gate: string, signature: unknown): string | undefined {
+  const step = run.plan.stages.flatMap(({ steps }) => steps).find(({ name }) => name === gate);
+  const isNeeded = step?.kind === 'approval' && step.config.identity !== undefined;
+  if (!isNeeded) {
+    return signature === undefined ? undefined : `${gate} takes no signature: it has no identity in the plan`;
+  }
+  if (typeof signature === 'string' && signature.length <= LONGEST_SIGNATURE) return undefined;
+  return `${gate} takes signed answers only: headgate approve ${run.context.application} ${gate} --by NAME --key FILE`;
 }
 
 function checkDecision(run: Run, input: Input, name: 'retry' | 'skip' | 'accept'): string | undefined {
@@ -160,7 +188,9 @@ function namesStep(given: unknown, name: string): boolean {
 }
 
 function answer(run: Run, input: Input, name: 'approve' | 'reject' | 'retry' | 'skip' | 'accept'): void {
-  run.answers.push({ name, by: nameOf(input), reason: text(input.reason) });
+  const { signature } = input;
+  const signed = typeof signature === 'string' ? { signature } : {};
+  run.answers.push({ name, by: nameOf(input), reason: text(input.reason), ...signed });
 }
 
 function nameOf(input: Input): string {

@@ -3,8 +3,9 @@ import { createInterface } from 'node:readline/promises';
 import type { RolloutState } from '../../client.js';
 import type { MessageName } from '../../contract/messages.js';
 import type { Waiting } from '../../contract/progress.js';
+import { type SignedAnswer, textOfAnswer } from '../../contract/signed-text.js';
 import { CommandError, type Context, EXIT, usage } from '../context.js';
-import { identity, withClient } from '../loading.js';
+import { identity, sign, withClient } from '../loading.js';
 import { renderEvidence } from '../render/waiting.js';
 
 export interface AnswerOptions {
@@ -15,6 +16,7 @@ export interface AnswerOptions {
 export interface ApprovalOptions extends AnswerOptions {
   digest?: string;
   yes?: boolean;
+  key?: string;
 }
 
 /** Shows what the gate is bound to and asks; scripts name the digest that they have seen, and say `--yes`. */
@@ -41,6 +43,7 @@ export async function answerGate(
       digest,
       by,
       reason: options.reason,
+      ...(await signatureOf(state, waiting, { answer: name, by, ...options })),
     });
     const answered = name === 'approve' ? 'approved' : 'rejected';
     output.print(`${waiting.gate} ${answered} by ${by}, digest ${digest}`);
@@ -104,6 +107,18 @@ function gateName(gate: string | undefined, waiting: Waiting): string {
   const there = waiting.gate ?? '';
   if (gate === undefined || there.endsWith(`/${gate}`)) return there;
   return gate;
+}
+
+/** Over what is shown here: when it has changed since, the signature is worth nothing. */
+async function signatureOf(
+  { application, runId }: RolloutState,
+  { gate = '', evidence }: Waiting,
+  { answer: given, by, reason, key }: ApprovalOptions & Pick<SignedAnswer, 'answer' | 'by'>,
+): Promise<{ signature?: string }> {
+  if (key === undefined) return {};
+  const evidenceSha256 = evidence?.sha256 ?? '';
+  const text = textOfAnswer({ answer: given, application, runId, gate, evidenceSha256, by, reason });
+  return { signature: await sign(key, text) };
 }
 
 async function confirm(name: string, waiting: Waiting): Promise<void> {

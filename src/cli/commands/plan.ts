@@ -19,24 +19,25 @@ export async function plan(context: Context, file: string, options: PlanOptions)
   return options.offline ? planOffline(context, file, options) : planLive(context, file, options);
 }
 
-/** What belongs to the machine that rolls out (files, adapters of the version) only warns here. */
+/** What belongs to the machine that rolls out (its files) only warns here. */
 async function planOffline({ output }: Context, file: string, options: PlanOptions): Promise<number> {
   const loaded = await loadPlan(file, options.var ?? {});
   showFaults(output, loaded.faults, 'fault');
-  const warnings = sortByPlace([...loaded.warnings, ...loaded.missing, ...loaded.unavailable]);
+  const warnings = sortByPlace([...loaded.warnings, ...loaded.missing]);
   showFaults(output, warnings, 'warning');
   if (loaded.faults.length > 0) throw faulty(loaded.faults.length);
   for (const { name, kind } of loaded.outline) output.print(`${name.padEnd(28)} ${kind}`);
-  const refused = loaded.unavailable.length + loaded.missing.length;
-  if (refused > 0)
+  const refused = loaded.missing.length;
+  if (refused > 0) {
     output.note(`The plan is right; a start would be refused for the ${refused} warnings of it above.`);
+  }
+  if (loaded.source) output.note(`Its files are in ${loaded.source.git}, which is not asked offline.`);
   output.line({
     type: 'rollout',
     status: 'planned',
     data: {
       steps: loaded.outline,
       warnings: loaded.warnings,
-      notAvailable: loaded.unavailable,
       missingFiles: loaded.missing,
       digest: loaded.plan?.digest,
     },

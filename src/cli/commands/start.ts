@@ -1,7 +1,9 @@
 /** `start`: checks the plan, starts the rollout, prints its name. */
 import type { Headgate, RolloutName } from '../../client.js';
+import { textOfStart } from '../../contract/signed-text.js';
+import type { ResolvedPlan } from '../../plan/resolved.js';
 import type { Context } from '../context.js';
-import { identity, requirePlan, withClient } from '../loading.js';
+import { identity, requirePlan, sign, withClient } from '../loading.js';
 import { watchToTheEnd } from './watch.js';
 
 export interface StartedOptions {
@@ -11,15 +13,28 @@ export interface StartedOptions {
 export interface StartOptions extends StartedOptions {
   var?: Record<string, string>;
   by?: string;
+  key?: string;
 }
 
 export async function start(context: Context, file: string, options: StartOptions): Promise<number> {
   const { plan } = await requirePlan(context, file, options.var ?? {});
   return withClient(async (headgate) => {
-    const started = await headgate.start(plan, identity(options.by));
+    const by = identity(options.by);
+    const signed = options.key === undefined ? undefined : await signStart(plan, by, options.key);
+    const started = await headgate.start(plan, by, signed);
     const { version, digest: planDigest, overrides } = plan;
     return announce(context, headgate, started, { version, planDigest, overrides }, options);
   });
+}
+
+async function signStart(
+  { application, version, digest: planDigest }: ResolvedPlan,
+  by: string,
+  key: string,
+) {
+  const at = new Date().toISOString();
+  const signature = await sign(key, textOfStart({ application, version, planDigest, by, at }));
+  return { at, signature };
 }
 
 /** Prints the name of a run that was just started; with `watch` stays with it. */

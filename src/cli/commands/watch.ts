@@ -117,6 +117,8 @@ class Viewer {
 function closing({ application, version, outcome, stop, left, runId }: Progress): string {
   return [
     `${application} ${version}: ${outcome}${stop ? ` (${stop.kind}${stop.step ? ` at ${stop.step}` : ''})` : ''}`,
+    // What turned it round on its way has been said; what was refused never was on one.
+    ...(stop?.kind === 'refused' ? [`  ${stop.message}`] : []),
     ...left.map((line) => `  left: ${line}`),
     `  headgate report ${application}/${runId}`,
   ].join('\n');

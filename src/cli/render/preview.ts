@@ -1,6 +1,7 @@
 /** The live part of `plan`: what is there, what would change, how it would be taken back. Pure. */
 import type { Preview, PreviewStep } from '../../contract/inputs.js';
 import { formatDuration } from '../../plan/duration.js';
+import { showSource } from '../../plan/git-url.js';
 import type { ResolvedPlan } from '../../plan/resolved.js';
 import type { Paint } from './paint.js';
 
@@ -15,6 +16,7 @@ export function renderPreview(plan: ResolvedPlan, preview: Preview, paint: Paint
   const overrides = Object.entries(plan.overrides).map(([name, value]) => `${name}=${value}`);
   return [
     paint.bold(`${plan.application} ${plan.version}`),
+    ...(plan.source ? [`  files ${showSource(plan.source)}`] : []),
     `  plan ${plan.digest.slice(0, 12)}, deadline ${formatDuration(plan.deadlineMs)}${overrides.length > 0 ? `, overrides ${overrides.join(', ')}` : ''}`,
     ...preview.steps.flatMap((step) => renderStep(step, paint)),
     ...preview.budgets.flatMap(({ stage, result }) => [

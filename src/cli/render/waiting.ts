@@ -4,7 +4,8 @@ import type { Progress, Waiting } from '../../contract/progress.js';
 export function answerCommands({ application }: Progress, waiting: Waiting): string[] {
   return waiting.answers.map((answer) => {
     if (answer === 'approve' || answer === 'reject') {
-      return `headgate ${answer} ${application} ${waiting.gate ?? waiting.step} --digest ${waiting.digest ?? ''}`;
+      const signing = waiting.signed ? ' --by NAME --key FILE' : '';
+      return `headgate ${answer} ${application} ${waiting.gate ?? waiting.step} --digest ${waiting.digest ?? ''}${signing}`;
     }
     if (answer === 'skip') return `headgate skip ${application} ${waiting.step} --reason TEXT`;
     return `headgate ${answer} ${application}`;
