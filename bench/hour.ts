@@ -59,9 +59,9 @@ export async function watchForAnHour(session: Session, recorded?: ClosedRollout)
 }
 
 async function readPlan(): Promise<ResolvedPlan> {
-  const { plan, faults, unavailable, missing } = await loadPlan(STORY, {});
+  const { plan, faults, missing } = await loadPlan(STORY, {});
   if (plan) return plan;
-  const why = [...faults, ...unavailable, ...missing].map(({ line, message }) => `${line}: ${message}`);
+  const why = [...faults, ...missing].map(({ line, message }) => `${line}: ${message}`);
   throw new Error(`the story's plan cannot be rolled out: ${why.join('; ')}`);
 }
 

@@ -17,6 +17,7 @@ const MEASURES: Record<string, () => Promise<Measure>> = {
   overhead: async () => (await import('./overhead.js')).measureOverhead,
   replay: async () => (await import('./replay.js')).measureReplay,
   history: async () => (await import('./history.js')).measureHistory,
+  restoration: async () => (await import('./restoration.js')).measureRestoration,
   dropped: async () => (await import('./dropped-requests.js')).measureDroppedRequests,
 };
 
@@ -50,6 +51,7 @@ async function run({ names, quick, json }: Options): Promise<boolean> {
     const result = await measure(name);
     // Whoever has interrupted it ends the process.
     if (session.interrupted.aborted) await new Promise(() => {});
+    for (const line of result.leftOut ?? []) console.error(`left out: ${line}`);
     for (const line of result.failures ?? []) console.error(`${name} could not be measured: ${line}`);
     if (json) printResult(name, result);
     results.push(result);
@@ -87,13 +89,17 @@ function printReport(machine: string, results: Result[]): void {
   const failures = results.flatMap((result) =>
     (result.failures ?? []).map((line) => `Not measured: ${line}`),
   );
-  console.log([machine, renderRows(rows), ...failures, ...breakdowns.map(renderBreakdown)].join('\n\n'));
+  const leftOut = results.flatMap((result) => (result.leftOut ?? []).map((line) => `Left out: ${line}`));
+  console.log(
+    [machine, renderRows(rows), ...failures, ...leftOut, ...breakdowns.map(renderBreakdown)].join('\n\n'),
+  );
 }
 
-function printResult(measure: string, { rows, breakdowns = [], failures = [] }: Result): void {
+function printResult(measure: string, { rows, breakdowns = [], failures = [], leftOut = [] }: Result): void {
   for (const row of rows) printJson({ type: 'row', measure, ...row });
   for (const breakdown of breakdowns) printJson({ type: 'breakdown', measure, ...breakdown });
   for (const message of failures) printJson({ type: 'failure', measure, message });
+  for (const message of leftOut) printJson({ type: 'leftOut', measure, message });
 }
 
 function printJson(line: Record<string, unknown>): void {

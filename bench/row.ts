@@ -32,6 +32,8 @@ export interface Result {
   breakdowns?: Breakdown[];
   /** What could not be measured, a sentence each. */
   failures?: string[];
+  /** What this machine has no part for, a sentence each. */
+  leftOut?: string[];
 }
 
 /** @throws TypeError when there are none */
