@@ -62,8 +62,9 @@ function describeDiagnostics({ stage, release, folder, files, missing }: Diagnos
 }
 
 function headline(progress: Progress): string[] {
-  const { application, version, outcome, phase, stop, startedBy, undoes } = progress;
+  const { application, version, outcome, phase, stop, startedBy, undoes, source } = progress;
   const lines = [`**${application} ${version}**: ${outcome ?? phase}, started by ${startedBy}`, ''];
+  if (source) lines.push(`Files: \`${source.git}@${source.commit.slice(0, 12)}\` (${source.ref})`, '');
   if (undoes) lines.push(`Takes back run \`${undoes}\``, '');
   if (stop) {
     const who = stop.by ? ` by ${stop.by}` : '';
@@ -101,6 +102,10 @@ function section(title: string, lines: string[]): string[] {
 }
 
 function answerLines(progress: Progress, waiting: Waiting): string[] {
+  if (waiting.gate && waiting.digest && waiting.signed) {
+    const command = `headgate approve ${progress.application} ${waiting.gate} --digest ${waiting.digest}`;
+    return [`Answer: \`${command} --by NAME --key FILE\` (or \`reject\`); only signed answers count.`];
+  }
   if (waiting.gate && waiting.digest) {
     const input = JSON.stringify({ gate: waiting.gate, digest: waiting.digest, by: 'YOUR NAME', reason: '' });
     return [

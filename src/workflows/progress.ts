@@ -15,6 +15,7 @@ export function beginProgress(input: RolloutInput, runId: string, startedAtMs: n
     version: plan.version,
     runId,
     planDigest: plan.digest,
+    ...(plan.source ? { source: plan.source } : {}),
     startedBy: input.startedBy,
     startedAt: new Date(startedAtMs).toISOString(),
     deadlineAt: new Date(startedAtMs + plan.deadlineMs).toISOString(),

@@ -4,8 +4,9 @@
  * back, in saga.ts.
  *
  * Concurrency: the forward flow runs in one cancellable scope, and it is the only thing that an abort, the
- * deadline or a cancel ends. Beside it there is only the deadline's timer and notices. Everything after it
- * (settling, the way back) is shielded. Handlers change state and never await.
+ * deadline or a cancel ends. Beside it there are only the deadline's timer and notices, and while it waits a watch
+ * over what has been monitored (vigil.ts). Everything after it (settling, the way back) is shielded. Handlers change
+ * state and never await.
  */
 import {
   allHandlersFinished,
@@ -24,7 +25,9 @@ import { quick } from './activity-options.js';
 import { adopt, stopOfTakeBack } from './adopt.js';
 import { adviseOn } from './advice.js';
 import { listen } from './answers.js';
+import { identifyInitiator } from './identity.js';
 import { type GiveBack, takeLocks } from './lock.js';
+import { mayStart } from './may-start.js';
 import { outcomeLines } from './notice-lines.js';
 import { Run, type SagaEntry } from './run.js';
 import { incomplete, takeBack } from './saga.js';
@@ -32,7 +35,7 @@ import { probesOfStage } from './stage-facts.js';
 import { approve } from './steps/approval.js';
 import { measureChanged, takeBaseline } from './steps/deploy.js';
 import { describeUndo, lookAt, verbsOf } from './steps/index.js';
-import { describeError, drifted, isFailure, now, stopOf } from './stop.js';
+import { describeError, describeSpan, drifted, isFailure, now, stopOf } from './stop.js';
 
 export async function rollout(input: RolloutInput): Promise<RolloutResult> {
   const forward = new CancellationScope();
@@ -60,6 +63,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
 
 async function carryOut(run: Run): Promise<void> {
   await quick('files of the plan').verifyPlanFiles({ context: run.context, files: run.plan.files });
+  await identifyInitiator(run);
   run.tell('started', `${run.plan.application} ${run.plan.version}, started by ${run.input.startedBy}`);
   run.enterPhase('running');
   for (const stage of run.plan.stages) {
@@ -85,42 +89,6 @@ async function enterStage(run: Run, stage: ResolvedStage): Promise<void> {
   }
 }
 
-/** Not while it is held, and a change not outside its window. */
-async function mayStart(run: Run, step: ResolvedStep): Promise<void> {
-  const { window } = run.stageOf(step);
-  for (;;) {
-    if (run.progress.held) {
-      const { by } = run.progress.held;
-      await run.waitFor(
-        {
-          for: 'hold',
-          step: step.name,
-          since: now(),
-          message: `held by ${by} before ${step.name}`,
-          answers: ['resume', 'abort'],
-        },
-        () => run.progress.held === undefined,
-      );
-      continue;
-    }
-    const waitMs = window && verbsOf(step).undo ? await quick('change window').measureWindow({ window }) : 0;
-    if (!run.progress.held && waitMs === 0) return;
-    if (waitMs > 0) {
-      await run.waitFor(
-        {
-          for: 'window',
-          step: step.name,
-          since: now(),
-          message: `${step.name} waits for its window (${window?.text})`,
-          answers: ['abort'],
-        },
-        () => run.progress.held !== undefined,
-        waitMs,
-      );
-    }
-  }
-}
-
 async function carryOutStep(run: Run, step: ResolvedStep): Promise<void> {
   for (;;) {
     run.beginStep(step.name);
@@ -143,7 +111,7 @@ async function actOn(run: Run, step: ResolvedStep): Promise<string> {
   const verbs = verbsOf(step);
   const look = await verbs.look(run, step);
   const approved = run.approvedLooks.get(step.name);
-  if (approved !== undefined && approved !== look.digest) {
+  if (approved !== undefined && approved !== look.digest && approved !== look.unpinnedDigest) {
     throw drifted(
       `${step.name} is not what was approved: ${look.changes.join('; ') || 'nothing would change now'}`,
     );
@@ -184,7 +152,7 @@ function startDeadline(run: Run): void {
   const leftMs = workflowInfo().startTime.getTime() + deadlineMs - Date.now();
   void sleep(Math.max(leftMs, 1), { summary: 'deadline' })
     .then(() => {
-      const message = `the deadline of ${Math.round(deadlineMs / 60_000)} min has passed`;
+      const message = `the deadline of ${describeSpan(deadlineMs)} has passed`;
       run.turnRound({
         kind: 'deadline',
         message,

@@ -35,6 +35,7 @@ import type {
   Waiting,
 } from '../contract/progress.js';
 import type {
+  MonitorStep,
   NotifierSpec,
   NotifyMoment,
   ResolvedPlan,
@@ -43,6 +44,7 @@ import type {
 } from '../plan/resolved.js';
 import { notice } from './activity-options.js';
 import { renderDetails } from './details.js';
+import { type Asked, commandsOf } from './notice-lines.js';
 import { beginProgress, clip, compactProgress, INTERIM_LIMIT_BYTES, MEMO_LIMIT_BYTES } from './progress.js';
 import { now } from './stop.js';
 
@@ -62,6 +64,11 @@ export interface Answer {
   name: 'approve' | 'reject' | 'retry' | 'skip' | 'accept';
   by: string;
   reason?: string;
+  signature?: string;
+  /** Fingerprint, once the signature is verified. */
+  key?: string;
+  /** Why the answer does not count after all. */
+  why?: string;
 }
 
 export class Run {
@@ -80,6 +87,8 @@ export class Run {
   /** What took the place of a retired release on the way back, by the deploy step's name. */
   readonly recreated = new Map<string, Release>();
   readonly pushed = new Map<string, GitEffect>();
+  /** Monitors that have passed on evidence: what they watch has to hold as long as the rollout waits. */
+  readonly monitored: MonitorStep[] = [];
   /** The run whose tokens, labels and backups what is done bears: this one, or the one that is taken back. */
   readonly deedsRunId: string;
   /** ISO, by stage: lines of a log count from here on. */
@@ -88,6 +97,8 @@ export class Run {
   readonly approvedLooks = new Map<string, string>();
   /** Answers to the present wait, oldest first. */
   answers: Answer[] = [];
+  /** Who has signed the start. */
+  initiator: { by: string; key: string } | undefined;
   /** Set by abort, deadline and refusal, before the forward scope is cancelled. */
   stop: StopReason | undefined;
   /** The step that is being carried out. */
@@ -118,6 +129,7 @@ export class Run {
       version: input.plan.version,
       runId,
       directory: input.plan.directory,
+      ...(input.plan.source ? { source: input.plan.source } : {}),
       startedBy: input.startedBy,
     };
   }
@@ -321,8 +333,15 @@ export class Run {
   }
 
   /** Tells the notifiers of the plan, without anything waiting for them. */
-  tell(moment: NotifyMoment, title: string, lines: string[] = []): void {
-    const about = { context: this.context, moment, title, lines: lines.map((line) => clip(line)) };
+  tell(moment: NotifyMoment, title: string, lines: string[] = [], asked?: Asked): void {
+    const about = {
+      context: this.context,
+      moment,
+      outcome: this.progress.outcome,
+      title,
+      lines: lines.map((line) => clip(line)),
+      commands: commandsOf(this.context, moment, asked),
+    };
     const notifiers = this.plan.notify.filter(({ when }) => when.includes(moment));
     if (notifiers.length === 0) return;
     this.noticesUnderway += this.isWhole ? notifiers.length : 1;
@@ -345,6 +364,7 @@ export class Run {
       const told = await CancellationScope.nonCancellable(() =>
         notice(`tell: ${input.title}`).notify({ ...input, threads }),
       );
+      if (told?.warnings) this.warn(...told.warnings);
       return told?.threads['0'] ?? thread;
     } catch {
       this.warn(`nobody could be told: ${input.title}`);

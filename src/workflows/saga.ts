@@ -82,7 +82,7 @@ async function isKeptByAnswer(run: Run, { step, compensation, done }: SagaEntry)
   if (done.has('asked')) return false;
   done.add('asked');
   const message = `${step.name} asks before it is taken back (${compensation.description}): retry takes it back, skip keeps it`;
-  run.tell('waiting', message);
+  run.tell('waiting', message, [], { answers: ['retry', 'skip'], step: step.name });
   const answer = await run.ask({ for: 'decision', step: step.name, message, answers: ['retry', 'skip'] });
   return answer.name === 'skip';
 }
@@ -182,6 +182,7 @@ async function askForHelp(run: Run, left: SagaEntry[]): Promise<boolean> {
       `${c.item ?? c.step}: found ${c.found ?? 'unknown'}, expected ${c.expected ?? 'as before'}`,
       ...(c.command ? [`mend: ${c.command}`] : []),
     ]),
+    { answers: ['retry', 'accept'] },
   );
   const answer = await run.ask({
     for: 'undo',

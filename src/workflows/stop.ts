@@ -12,6 +12,11 @@ export function now(): string {
   return new Date().toISOString();
 }
 
+/** For people. */
+export function describeSpan(ms: number): string {
+  return ms >= 60_000 ? `${Math.round(ms / 6_000) / 10} min` : `${ms / 1000} s`;
+}
+
 /** The failure that an activity or child ended with, below Temporal's own wrappers. */
 export function rootCause(error: unknown): unknown {
   let cause = error;
@@ -43,6 +48,14 @@ export function drifted(message: string): ApplicationFailure {
   return ApplicationFailure.create({ type: FAILURES.drift, message, nonRetryable: true });
 }
 
+/** The step whose gate it is: a monitor may fail while a later step waits. */
+function gateOf(error: unknown): string | undefined {
+  const cause = rootCause(error);
+  const detail: unknown = cause instanceof ApplicationFailure ? cause.details?.[0] : undefined;
+  if (typeof detail !== 'object' || detail === null || !('step' in detail)) return undefined;
+  return typeof detail.step === 'string' ? detail.step : undefined;
+}
+
 /** What ended the forward flow, when nobody had asked for it. */
 export function stopOf(error: unknown, step: string | undefined): StopReason {
   const base = { step, at: now() };
@@ -53,7 +66,7 @@ export function stopOf(error: unknown, step: string | undefined): StopReason {
     return { kind: 'refused', message: describeError(error), ...base };
   }
   if (isFailure(error, FAILURES.gate)) {
-    return { kind: 'gate', message: describeError(error), ...base };
+    return { kind: 'gate', message: describeError(error), ...base, step: gateOf(error) ?? step };
   }
   return { kind: 'failure', message: describeError(error), ...base };
 }

@@ -7,9 +7,10 @@ import manifest from '../../package.json' with { type: 'json' };
 import type { RolloutInput, RolloutMemo } from '../../src/contract/inputs.js';
 import { PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
 import type { Progress } from '../../src/contract/progress.js';
+import type { ResolvedPlan } from '../../src/plan/resolved.js';
 import { createFakeWorld, type FakeWorld, seen } from '../support/fake-world.js';
 import { writeHistory } from '../support/histories.js';
-import { wholePlan } from '../support/plans.js';
+import { monitorStep, wholePlan } from '../support/plans.js';
 import { startTemporal, startWorkers } from '../support/temporal.js';
 
 /** Of package.json: major and minor. What an earlier version has recorded stays as it is. */
@@ -21,13 +22,26 @@ beforeAll(async () => {
 });
 afterAll(async () => env?.teardown());
 
+const nothing = () => {};
+
+async function untilCalled(world: FakeWorld, call: string, times: number): Promise<void> {
+  while (world.calls.filter((each) => each.startsWith(call)).length < times) {
+    await new Promise((resolve) => setImmediate(resolve));
+  }
+}
+
+interface Recording {
+  approvalTimeoutMs?: number;
+  takenBack?: boolean;
+  reshape?: (plan: ResolvedPlan) => void;
+}
+
 async function record(
   name: string,
   outcome: string,
   prepare: (world: FakeWorld) => void,
   answer: (handle: WorkflowHandle, world: FakeWorld) => Promise<void>,
-  approvalTimeoutMs = 60_000,
-  takenBack = false,
+  { approvalTimeoutMs = 60_000, takenBack = false, reshape = nothing }: Recording = {},
 ): Promise<void> {
   const world = createFakeWorld();
   prepare(world);
@@ -35,6 +49,7 @@ async function record(
   for (const step of plan.stages.flatMap(({ steps }) => steps)) {
     if (step.kind === 'approval') step.config.timeoutMs = approvalTimeoutMs;
   }
+  reshape(plan);
   const workers = await startWorkers(env, world.activities);
   try {
     const input: RolloutInput = { plan, startedBy: 'ana', searchAttributes: true };
@@ -79,8 +94,6 @@ async function approve(handle: WorkflowHandle): Promise<void> {
   }
 }
 
-const nothing = () => {};
-
 test('promoted', () => record('promoted', 'promoted', nothing, approve));
 test('rolled back', () =>
   record('rolled-back', 'rolledBack', ({ outcomes }) => outcomes.set('watched', 'fail'), approve));
@@ -96,5 +109,18 @@ test('aborted', () =>
       await handle.signal('abort', { by: 'cas' });
     },
   ));
-test('timed out', () => record('timed-out', 'rolledBack', nothing, async () => {}, 2_000));
-test('taken back', () => record('taken-back', 'rolledBack', nothing, approve, 60_000, true));
+test('timed out', () =>
+  record('timed-out', 'rolledBack', nothing, async () => {}, { approvalTimeoutMs: 2_000 }));
+test('taken back', () => record('taken-back', 'rolledBack', nothing, approve, { takenBack: true }));
+test('watched while it waits', () =>
+  record(
+    'watched',
+    'promoted',
+    nothing,
+    async (handle, world) => {
+      // The monitor's own, and the one that goes on beside the approval.
+      await untilCalled(world, 'sampleProbes', 2);
+      await approve(handle);
+    },
+    { reshape: (plan) => plan.stages[0]?.steps.push(monitorStep('staging')) },
+  ));

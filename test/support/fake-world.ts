@@ -41,6 +41,8 @@ export interface FakeWorld {
   blocked: Partial<Record<ActivityName, Promise<void>>>;
   lockHolder: LockHolder | null;
   notices: string[];
+  /** What every notice comes back with. */
+  noticeWarnings: string[];
 }
 
 export function createFakeWorld(): FakeWorld {
@@ -57,6 +59,7 @@ export function createFakeWorld(): FakeWorld {
     blocked: {},
     lockHolder: null,
     notices: [],
+    noticeWarnings: [],
     activities: undefined as unknown as HeadgateActivities,
   };
   world.activities = watched(world, createActivities(world));
@@ -88,6 +91,12 @@ function createActivities(world: FakeWorld): HeadgateActivities {
     async verifyPlanFiles() {},
     measureWindow: async () => 0,
     describeLockHolder: async () => world.lockHolder,
+    // A signature is `NAME's KEY`: it verifies as that key, for that name.
+    verifyStart: async ({ signed }) => (signed ? { key: keyIn(signed) } : {}),
+    verifyAnswer: async ({ answer, signature }) => {
+      const key = keyIn({ by: answer.by, signature });
+      return key === undefined ? { why: "it is somebody else's" } : { key };
+    },
 
     lookConfig: async ({ step }) => {
       const { file } = step.config.place;
@@ -315,6 +324,7 @@ function createActivities(world: FakeWorld): HeadgateActivities {
     composeEvidence: async ({ gate, approval, looks, results, compensations }) => ({
       gate,
       digest: digestOf(JSON.stringify(looks)),
+      sha256: 'f'.repeat(64),
       covers: approval.covers,
       changes: looks.flatMap(({ look }) => look.changes),
       warnings: [],
@@ -322,9 +332,9 @@ function createActivities(world: FakeWorld): HeadgateActivities {
       compensations,
       looks: Object.fromEntries(looks.map(({ step, look }) => [step, look.digest])),
     }),
-    notify: async ({ moment, title }) => {
-      world.notices.push(`${moment}: ${title}`);
-      return { threads: {} };
+    notify: async ({ moment, title, commands = [] }) => {
+      world.notices.push([`${moment}: ${title}`, ...commands].join(' | '));
+      return { threads: {}, warnings: world.noticeWarnings };
     },
     async writeReport() {},
     examineWorker: async () => [],
@@ -358,6 +368,10 @@ async function untilReleased(blocked: Promise<void>): Promise<void> {
   } finally {
     clearInterval(beat);
   }
+}
+
+function keyIn({ by, signature }: { by: string; signature: string }): string | undefined {
+  return signature.startsWith(`${by}'s `) ? signature.slice(by.length + 3) : undefined;
 }
 
 function measurementOf(probe: string, outcome: MeasurementOutcome): Measurement {

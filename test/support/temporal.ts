@@ -67,10 +67,11 @@ export function plainClient(env: TestWorkflowEnvironment): Client {
   return new Client({ connection: env.connection, namespace: env.namespace });
 }
 
-/** Both queues with the built workflow bundle, until `stop` is called. */
+/** Workers of `queues` with the built workflow bundle, until `stop` is called. */
 export async function startWorkers(
   env: TestWorkflowEnvironment,
   activities: HeadgateActivities,
+  queues = [TASK_QUEUE, LONG_TASK_QUEUE],
 ): Promise<{ stop: () => Promise<void> }> {
   const code = await readFile(BUNDLE, 'utf8');
   const common = {
@@ -79,24 +80,21 @@ export async function startWorkers(
     dataConverter: { payloadConverterPath: CONVERTER },
     activities: { ...activities },
   };
-  const short = await Worker.create({
-    ...common,
-    taskQueue: TASK_QUEUE,
-    workflowBundle: { code },
-    maxHeartbeatThrottleInterval: '1s',
-    shutdownGraceTime: '1s',
-  });
-  const long = await Worker.create({
-    ...common,
-    taskQueue: LONG_TASK_QUEUE,
-    maxHeartbeatThrottleInterval: '1s',
-    shutdownGraceTime: '1s',
-  });
-  const running = Promise.all([short.run(), long.run()]);
+  const workers = await Promise.all(
+    queues.map((taskQueue) =>
+      Worker.create({
+        ...common,
+        taskQueue,
+        ...(taskQueue === TASK_QUEUE ? { workflowBundle: { code } } : {}),
+        maxHeartbeatThrottleInterval: '1s',
+        shutdownGraceTime: '1s',
+      }),
+    ),
+  );
+  const running = Promise.all(workers.map((worker) => worker.run()));
   return {
     stop: async () => {
-      short.shutdown();
-      long.shutdown();
+      for (const worker of workers) worker.shutdown();
       await running;
     },
   };

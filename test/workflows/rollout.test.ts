@@ -13,7 +13,7 @@ import {
   TASK_QUEUE,
 } from '../../src/contract/messages.js';
 import type { Phase, Progress } from '../../src/contract/progress.js';
-import type { ResolvedPlan } from '../../src/plan/resolved.js';
+import type { NotifyMoment, ResolvedPlan } from '../../src/plan/resolved.js';
 import { createFakeWorld, type FakeWorld, seen } from '../support/fake-world.js';
 import { approvalStep, deployStep, monitorStep, planOf, secretStep, storyPlan } from '../support/plans.js';
 import { startTemporal, startWorkers } from '../support/temporal.js';
@@ -439,6 +439,36 @@ describe('what cannot be restored', () => {
     const { outcome } = await resultOf(handle);
     expect(outcome).toBe('rolledBack');
     expect(world.notices.join()).toContain('rollbackIncomplete: not restored: secret app/staging');
+    const { runId } = stuck;
+    expect(world.notices.join()).toContain(
+      `| headgate retry ${stuck.application}/${runId} | headgate accept ${stuck.application}/${runId}`,
+    );
+  });
+
+  test('every notice says what to type, and names the run; what it lacked is a warning', async () => {
+    const world = createFakeWorld();
+    world.noticeWarnings = ['issue acme/shop#1 is without its label URGENT'];
+    const when: NotifyMoment[] = ['started', 'approval', 'rollback', 'outcome'];
+    const handle = await begin(
+      world,
+      storyPlan(application(), { notify: [{ kind: 'webhook', config: {}, when }] }),
+    );
+    const {
+      waiting,
+      application: name,
+      runId,
+    } = await until(handle, ({ waiting }) => waiting?.for === 'approval');
+    await handle.executeUpdate('abort', { args: [{ by: 'cas' }] });
+    const { progress } = await resultOf(handle);
+    expect(progress.warnings).toEqual(world.noticeWarnings);
+    const rollout = `${name}/${runId}`;
+    const gate = `${waiting?.gate} --digest ${waiting?.digest}`;
+    expect(world.notices.map((notice) => notice.split(' | ').slice(1))).toEqual([
+      [`headgate watch ${rollout}`],
+      [`headgate approve ${rollout} ${gate}`, `headgate reject ${rollout} ${gate}`],
+      [`headgate watch ${rollout}`],
+      [`headgate report ${rollout}`],
+    ]);
   });
 
   test('accept closes it as failed, with what is left', async () => {

@@ -1,9 +1,12 @@
 /** `approval`: shows what was found, and waits for people to answer exactly that. */
-import type { Evidence } from '../../contract/progress.js';
+import { CancellationScope } from '@temporalio/workflow';
+import type { Evidence, Waiting } from '../../contract/progress.js';
 import type { ApprovalStep, ResolvedStep } from '../../plan/resolved.js';
 import { quick } from '../activity-options.js';
+import { countPeople, counts, verifyAsTheyCome } from '../identity.js';
 import type { Answer, Run } from '../run.js';
 import { now } from '../stop.js';
+import { watchWhile } from '../vigil.js';
 import { nothing, nothingToLookAt, type StepVerbs } from './step-verbs.js';
 
 export const approval: StepVerbs<ApprovalStep> = {
@@ -69,32 +72,41 @@ async function collectAnswers(run: Run, step: ApprovalStep, evidence: Evidence):
   const { gate, digest } = evidence;
   const message = `${step.name} needs ${approvals === 1 ? 'an approval' : `${approvals} approvals`} of ${covers.length} steps`;
   run.markStep(step.name, 'waiting');
-  run.tell('approval', message, [
-    ...evidence.changes,
-    `headgate approve ${run.context.application} ${gate} --digest ${digest}`,
-  ]);
-  const inTime = await run.waitFor(
-    {
-      for: 'approval',
-      step: step.name,
-      since: now(),
-      message,
-      gate,
-      digest,
-      evidence,
-      answers: ['approve', 'reject', 'abort'],
-    },
-    () => isDecided(run.answers, approvals),
-    timeoutMs,
-  );
+  run.tell('approval', message, evidence.changes, {
+    answers: ['approve', 'reject'],
+    gate,
+    digest,
+    signed: step.config.identity !== undefined,
+  });
+  // Beside the wait, and over with it.
+  const verifying = new CancellationScope();
+  if (step.config.identity) {
+    void verifying.run(() => verifyAsTheyCome(run, step, evidence)).catch(() => undefined);
+  }
+  const waiting: Waiting = {
+    for: 'approval',
+    step: step.name,
+    since: now(),
+    message,
+    gate,
+    digest,
+    evidence,
+    ...(step.config.identity ? { signed: true as const } : {}),
+    answers: ['approve', 'reject', 'abort'],
+  };
+  const inTime = await watchWhile(run, () =>
+    run.waitFor(waiting, () => isDecided(run.answers, approvals), timeoutMs),
+  ).finally(() => verifying.cancel());
+  run.answers = run.answers.filter(counts);
   const rejection = run.answers.find(({ name }) => name === 'reject');
-  for (const { name, by, reason } of run.answers) {
+  for (const { name, by, reason, key } of run.answers) {
     run.progress.approvals.push({
       gate,
       digest,
       answer: name === 'reject' ? 'rejected' : 'approved',
       by,
-      verified: false,
+      verified: key !== undefined,
+      ...(key === undefined ? {} : { key }),
       at: now(),
       reason,
     });
@@ -117,8 +129,8 @@ async function collectAnswers(run: Run, step: ApprovalStep, evidence: Evidence):
 
 /** Two approvals are two people's. */
 function isDecided(answers: Answer[], approvals: number): boolean {
-  if (answers.some(({ name }) => name === 'reject')) return true;
-  return new Set(answers.map(({ by }) => by)).size >= approvals;
+  const counting = answers.filter(counts);
+  return counting.some(({ name }) => name === 'reject') || countPeople(counting) >= approvals;
 }
 
 function because({ reason }: Answer): string {

@@ -157,7 +157,10 @@ async function deployWhole(run: Run, step: DeployStep, base: DeployFound): Promi
     } catch (error) {
       if (!isFailure(error, FAILURES.unknownResult)) throw error;
       const message = describeError(error);
-      run.tell('waiting', `${step.name}: ${message}`);
+      run.tell('waiting', `${step.name}: ${message}`, [], {
+        answers: ['retry', 'skip', 'abort'],
+        step: step.name,
+      });
       const answer = await run.ask({
         for: 'decision',
         step: step.name,

@@ -8,21 +8,23 @@ import type { Measurement } from '../../contract/progress.js';
 import type { MonitoredProbe, MonitorStep } from '../../plan/resolved.js';
 import { measuring } from '../activity-options.js';
 import type { Run } from '../run.js';
-import { gateFailed } from '../stop.js';
+import { describeSpan, gateFailed } from '../stop.js';
 import { nothing, nothingToLookAt, type StepVerbs } from './step-verbs.js';
 
 const WINDOW_MS = 5 * 60_000;
 
 export const monitor: StepVerbs<MonitorStep> = {
   look: async (_run, step) =>
-    nothingToLookAt(`watch ${step.config.probes.length} probes for ${minutes(step.config.forMs)}`),
+    nothingToLookAt(`watch ${step.config.probes.length} probes for ${describeSpan(step.config.forMs)}`),
 
   async act(run, step) {
     for (;;) {
       const state = await watch(run, step);
       const missing = missingEvidence(step, state);
-      if (missing.length === 0)
-        return `${minutes(step.config.forMs)}, ${countSamples(state)} samples, no breach`;
+      if (missing.length === 0) {
+        run.monitored.push(step);
+        return `${describeSpan(step.config.forMs)}, ${countSamples(state)} samples, no breach`;
+      }
       const message = `not enough evidence: ${missing.join('; ')}`;
       if (step.config.onInconclusive === 'rollback') throw gateFailed(step.name, message);
       const answer = await askAbout(run, step, message);
@@ -42,7 +44,7 @@ async function watch(run: Run, step: MonitorStep): Promise<SamplerState> {
   try {
     const [, state] = await scope.run(() =>
       Promise.all([
-        sleep(step.config.forMs, { summary: `${step.name}: ${minutes(step.config.forMs)}` }),
+        sleep(step.config.forMs, { summary: `${step.name}: ${describeSpan(step.config.forMs)}` }),
         sampleUntil(run, step, startedAtMs, endsAtMs),
       ]),
     );
@@ -81,16 +83,22 @@ async function sampleUntil(
   return state;
 }
 
-/** A sample counts as evidence when it says pass or fail; an error or nothing at all does not. */
+/**
+ * A sample counts as evidence when it says pass or fail; an error or nothing at all does not. Failures that a limit
+ * tolerates show that it was measured, and not that it holds: one sample at least has to pass.
+ */
 function missingEvidence(step: MonitorStep, { tallies }: SamplerState): string[] {
   return step.config.probes.flatMap((probe) => {
     const due = samplesDue(step, probe);
-    const evidence = evidenceOf(tallies[probe.name]);
-    if (evidence >= due * step.config.minimumCoverage) return [];
-    const percent = Math.floor((evidence / due) * 100);
-    return [
-      `${probe.name} has ${evidence} of ${due} samples (${percent} %, needed ${step.config.minimumCoverage * 100} %)`,
-    ];
+    const tally = tallies[probe.name];
+    const evidence = evidenceOf(tally);
+    if (evidence < due * step.config.minimumCoverage) {
+      const percent = Math.floor((evidence / due) * 100);
+      return [
+        `${probe.name} has ${evidence} of ${due} samples (${percent} %, needed ${step.config.minimumCoverage * 100} %)`,
+      ];
+    }
+    return tally?.pass ? [] : [`${probe.name} has not passed once in ${evidence} samples`];
   });
 }
 
@@ -98,8 +106,9 @@ function samplesDue(step: MonitorStep, { limits }: MonitoredProbe): number {
   return Math.max(1, Math.floor((step.config.forMs - limits.initialDelayMs) / limits.intervalMs));
 }
 
+/** What a followed probe tells between two samples speaks against it, and makes up for no sample that is missing. */
 function evidenceOf(tally: ProbeTally | undefined): number {
-  return tally ? tally.pass + tally.fail : 0;
+  return tally ? tally.pass + tally.fail - (tally.early ?? 0) : 0;
 }
 
 function countSamples({ tallies }: SamplerState): number {
@@ -111,15 +120,14 @@ function lastOf({ tallies }: SamplerState): Measurement[] {
 }
 
 async function askAbout(run: Run, step: MonitorStep, message: string) {
-  run.tell('waiting', `${step.name}: ${message}`);
+  run.tell('waiting', `${step.name}: ${message}`, [], {
+    answers: ['retry', 'skip', 'abort'],
+    step: step.name,
+  });
   return run.ask({
     for: 'decision',
     step: step.name,
     message: `${message}. retry watches again, skip lets it pass, abort rolls back`,
     answers: ['retry', 'skip', 'abort'],
   });
-}
-
-function minutes(ms: number): string {
-  return ms >= 60_000 ? `${Math.round(ms / 6_000) / 10} min` : `${ms / 1000} s`;
 }

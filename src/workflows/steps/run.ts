@@ -70,7 +70,10 @@ async function settleUnknown(rollout: Run, step: RunStep): Promise<string | unde
     // A verify that was ended or did not end is no evidence that nothing was done.
     message = `${message}, and its verify could not tell: ${verified.message}`;
   }
-  rollout.tell('waiting', `${step.name}: ${message}`);
+  rollout.tell('waiting', `${step.name}: ${message}`, [], {
+    answers: ['retry', 'skip', 'abort'],
+    step: step.name,
+  });
   const answer = await rollout.ask({
     for: 'decision',
     step: step.name,
