@@ -133,6 +133,7 @@ export async function bindTarget(
     step: name,
     strategy,
     image: base?.image ?? image,
+    pinned: base?.pinned,
     knownUndone,
     signal,
   });
@@ -145,9 +146,11 @@ async function look(
   signal: AbortSignal,
 ): Promise<Look<DeployFound>> {
   const { live, candidate, unsettled, scale } = await target.status();
+  const pinned = await target.pin();
   const { image: named } = step.config;
   const resolved = named === undefined ? undefined : await deps.resolveImage(named, signal);
   const image = resolved && 'image' in resolved ? resolved.image : undefined;
+  const approved = { live, target: step.config.target, image: image ?? named ?? null };
   const same = live.version === context.version;
   const stands = candidate ? [`${step.name}: ${name(candidate)} stands beside the live release`] : [];
   return {
@@ -156,12 +159,14 @@ async function look(
       candidate,
       staged: target.staged,
       ...(image === undefined ? {} : { image }),
+      ...(pinned === undefined ? {} : { pinned }),
       ...(unsettled === undefined ? {} : { unsettled }),
       ...(scale === undefined ? {} : { scale }),
     },
     changes: [
       `${step.stage}: ${live.version} (${live.id}) is replaced by ${context.version}`,
       ...(image === undefined ? [] : [`${step.stage}: the image is ${image}`]),
+      ...(pinned === undefined ? [] : [`${step.stage}: ${context.version} is ${pinned}`]),
     ],
     warnings: [
       ...(resolved && 'why' in resolved
@@ -177,7 +182,8 @@ async function look(
     ],
     effect: target.effect,
     undo: `traffic of ${step.stage} back on ${live.id} (${live.version})`,
-    digest: digestJson({ live, target: step.config.target, image: image ?? named ?? null }),
+    digest: digestJson({ ...approved, pinned }),
+    ...(pinned === undefined ? {} : { unpinnedDigest: digestJson(approved) }),
   };
 }
 

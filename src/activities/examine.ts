@@ -1,15 +1,18 @@
 /** The worker's part of `doctor`: what it can reach, lacks and may not do. */
-import { randomUUID } from 'node:crypto';
-import { access, mkdir, rm, writeFile } from 'node:fs/promises';
+import { access, readFile } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import { ApplicationFailure } from '@temporalio/common';
 import type { Finding, HeadgateActivities } from '../contract/activities.js';
+import type { ArtifactStore } from '../platform/artifacts.js';
 import type { Capability, Settings } from '../platform/settings.js';
+import { isRecord } from './heartbeat.js';
 
 export interface ExamineDeps {
   settings: Settings;
   env: NodeJS.ProcessEnv;
   tools: ExaminedTool[];
+  artifacts: Pick<ArtifactStore, 'place'>;
 }
 
 /** A program that some kind of step needs. */
@@ -30,11 +33,37 @@ export function createExamineActivities(deps: ExamineDeps) {
         ...deps.tools.map(examineTool),
         examineAws(deps),
         examineArtifacts(deps),
+        examineSigners(deps),
         ...deps.settings.allowedReferences.map((name) => examineReference(deps, name)),
       ]);
-      return [...findings, ...examineReferenceList(deps), ...examineCapabilities(deps)];
+      return [
+        ...findings,
+        examineTemporalUi(deps),
+        ...examineReferenceList(deps),
+        ...examineCapabilities(deps),
+      ];
     },
   } satisfies Pick<HeadgateActivities, 'examineWorker'>;
+}
+
+async function examineSigners({ settings: { allowedSigners } }: ExamineDeps): Promise<Finding> {
+  const what = 'allowed signers';
+  if (allowedSigners === undefined) {
+    const detail = 'none; a plan whose approvals say identity: ssh is refused';
+    return { what, status: 'ok', detail };
+  }
+  try {
+    const text = await readFile(allowedSigners, 'utf8');
+    const lines = text.split('\n').filter((line) => /^\s*[^#\s]/.test(line)).length;
+    return { what, status: 'ok', detail: `${allowedSigners}, ${lines} lines` };
+  } catch (error) {
+    return {
+      what,
+      status: 'unreachable',
+      detail: error instanceof Error ? error.message : String(error),
+      fix: 'name a file that the worker may read in HEADGATE_ALLOWED_SIGNERS; signed approvals cannot be verified without it',
+    };
+  }
 }
 
 async function examineTool({ name: what, neededBy, fix, find }: ExaminedTool): Promise<Finding> {
@@ -79,24 +108,25 @@ async function examineAws({ env }: ExamineDeps): Promise<Finding> {
   };
 }
 
-async function examineArtifacts({ settings }: ExamineDeps): Promise<Finding> {
-  const what = 'artifact folder';
-  const folder = join(settings.home, 'artifacts');
-  const trial = join(folder, `.examine-${randomUUID()}`);
+async function examineArtifacts({ artifacts: { place } }: ExamineDeps): Promise<Finding> {
+  const what = place.isRemote ? 'artifact bucket' : 'artifact folder';
   try {
-    await mkdir(folder, { recursive: true, mode: 0o700 });
-    await writeFile(trial, '', { mode: 0o600 });
-    await rm(trial);
-    return { what, status: 'ok', detail: folder };
+    await place.examine();
+    return { what, status: 'ok', detail: place.address };
   } catch (error) {
-    const detail = `${folder} cannot be written: ${error instanceof Error ? error.message : String(error)}`;
-    return {
-      what,
-      status: 'notPermitted',
-      detail,
-      fix: 'set HEADGATE_HOME of the worker to a folder it may write',
-    };
+    const why = error instanceof Error ? error.message : String(error);
+    const detail = `${place.address} cannot be written: ${why}`;
+    // What it says of a bucket says what to do as well.
+    if (place.isRemote) return { what, status: statusOf(error), detail };
+    const fix = 'set HEADGATE_HOME of the worker to a folder it may write';
+    return { what, status: 'notPermitted', detail, fix };
   }
+}
+
+function statusOf(error: unknown): Finding['status'] {
+  if (!(error instanceof ApplicationFailure)) return 'unreachable';
+  const [details] = error.details ?? [];
+  return isRecord(details) && details.reason === 'notFound' ? 'missing' : 'notPermitted';
 }
 
 async function examineReference({ env }: ExamineDeps, name: string): Promise<Finding> {
@@ -121,6 +151,17 @@ function examineReferenceList({ settings }: ExamineDeps): Finding[] {
       fix: 'list the names, by commas, in HEADGATE_ALLOWED_REFERENCES of the worker',
     },
   ];
+}
+
+function examineTemporalUi({ settings: { temporalUi } }: ExamineDeps): Finding {
+  const what = 'Temporal UI';
+  if (temporalUi !== undefined) return { what, status: 'ok', detail: `notices link to ${temporalUi}` };
+  return {
+    what,
+    status: 'warning',
+    detail: 'its address is not known, so that notices carry no link to their run',
+    fix: 'set HEADGATE_TEMPORAL_UI of the worker to the address that people open',
+  };
 }
 
 const CAPABILITIES: Record<Capability, string> = {

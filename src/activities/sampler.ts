@@ -28,6 +28,16 @@ export interface Sampled {
   windows: Record<string, number[]>;
 }
 
+/** What a followed probe tells. */
+export interface FollowedSample {
+  /** The measurement as of now. @param windows as of `sampleOnce` */
+  judge(windows: Record<string, number[]>): Sampled;
+  /** False when nothing could be measured: the stream is lost, or there is nothing to judge. */
+  isEvidence: boolean;
+  cursor?: Json;
+  gap?: string;
+}
+
 export interface Sampler {
   /**
    * Measures once. Wrong configuration, a probe that breaks and a probe that is late are `error` measurements.
@@ -42,6 +52,18 @@ export interface Sampler {
   ): Promise<Sampled>;
   /** Several at the same time, each in its own time. */
   sampleAll(subject: Subject, specs: ProbeSpec[], signal: AbortSignal): Promise<Sampled[]>;
+  /** The plan wants it to be followed, and it can be. */
+  isFollowed(spec: ProbeSpec): boolean;
+  /**
+   * What it tells as it comes, from the cursor on. Ends when the stream is lost; rejects as `sampleOnce` does, with
+   * nothing else.
+   */
+  follow(
+    subject: Subject,
+    spec: ProbeSpec,
+    signal: AbortSignal,
+    cursor: Json | undefined,
+  ): AsyncIterable<FollowedSample>;
   /** The probe changes something when it samples. */
   writes(spec: ProbeSpec): boolean;
   /** Paths of its sample that tell the configuration in force. */
@@ -53,23 +75,69 @@ export function createSampler(deps: SamplerDeps): Sampler {
     signal.throwIfAborted();
     const at = new Date(deps.now()).toISOString();
     const startedAt = performance.now();
-    const { sample, expect } = await measure(deps, subject, spec, signal);
-    const extended = extendWindows(windows, spec, sample);
-    const measurement = judge({ name: spec.name, expect }, sample, {
-      at,
-      durationMs: Math.round(performance.now() - startedAt),
-      windows: extended,
-      redact: (text) => deps.redactor.redact(text),
-    });
-    return { measurement, sample: redactSample(sample, deps.redactor), windows: extended };
+    const measured = await measure(deps, subject, spec, signal);
+    const durationMs = Math.round(performance.now() - startedAt);
+    return judgeSample(deps, spec, measured, { at, durationMs, windows });
   };
   return {
     sampleOnce,
     sampleAll: (subject, specs, signal) =>
       Promise.all(specs.map((spec) => sampleOnce(subject, spec, signal))),
+    isFollowed: (spec) => deps.probes.get(spec.kind)?.isFollowed(spec.config) ?? false,
+    follow: (subject, spec, signal, cursor) => follow(deps, { subject, spec, signal, cursor }),
     writes: (spec) => deps.probes.get(spec.kind)?.writes(spec.config) ?? false,
     inForcePaths: (spec) => deps.probes.get(spec.kind)?.inForcePaths(spec.config, spec.expect) ?? [],
   };
+}
+
+interface Measured {
+  sample: Sample;
+  expect: Expectation[];
+}
+
+function judgeSample(
+  { redactor }: SamplerDeps,
+  spec: ProbeSpec,
+  { sample, expect }: Measured,
+  { at, durationMs, windows }: { at: string; durationMs: number; windows: Record<string, number[]> },
+): Sampled {
+  const extended = extendWindows(windows, spec, sample);
+  const measurement = judge({ name: spec.name, expect }, sample, {
+    at,
+    durationMs,
+    windows: extended,
+    redact: (text) => redactor.redact(text),
+  });
+  return { measurement, sample: redactSample(sample, redactor), windows: extended };
+}
+
+interface FollowCall {
+  subject: Subject;
+  spec: ProbeSpec;
+  signal: AbortSignal;
+  cursor: Json | undefined;
+}
+
+async function* follow(
+  deps: SamplerDeps,
+  { subject, spec, signal, cursor }: FollowCall,
+): AsyncGenerator<FollowedSample> {
+  const tell = (measured: Measured, more: Pick<FollowedSample, 'cursor' | 'gap'>): FollowedSample => ({
+    ...more,
+    isEvidence: measured.sample.kind === 'sample' || measured.sample.kind === 'fail',
+    judge: (windows) =>
+      judgeSample(deps, spec, measured, { at: new Date(deps.now()).toISOString(), durationMs: 0, windows }),
+  });
+  const probe = deps.probes.get(spec.kind);
+  if (!probe) return;
+  try {
+    const { config, expect } = await resolveSpec(deps, spec, subject);
+    for await (const { sample, gap, ...rest } of probe.follow({ config, subject, expect, signal, cursor })) {
+      yield tell({ sample, expect }, { ...rest, gap: gap === undefined ? gap : deps.redactor.redact(gap) });
+    }
+  } catch (error) {
+    yield tell(explainFailure(spec, error, signal), { cursor });
+  }
 }
 
 async function measure(
@@ -77,30 +145,43 @@ async function measure(
   subject: Subject,
   spec: ProbeSpec,
   signal: AbortSignal,
-): Promise<{ sample: Sample; expect: Expectation[] }> {
+): Promise<Measured> {
   const probe = deps.probes.get(spec.kind);
   if (!probe) {
     const known = [...deps.probes.keys()].join(', ');
     return failedToMeasure(spec, `this worker has no probe "${spec.kind}"; it has: ${known}`);
   }
   try {
-    const config = await resolveConfig(deps.references, spec.config, subject);
-    const expect = await Promise.all(
-      spec.expect.map((each) => resolveExpected(deps.references, each, subject)),
-    );
+    const { config, expect } = await resolveSpec(deps, spec, subject);
     const request = { config, subject, expect, timeoutMs: spec.timeoutMs };
     return {
       sample: await inTime(spec.timeoutMs, signal, (end) => probe.sample({ ...request, signal: end })),
       expect,
     };
   } catch (error) {
-    signal.throwIfAborted();
-    if (error instanceof ApplicationFailure && error.nonRetryable) throw error;
-    return failedToMeasure(spec, error instanceof Error ? error.message : String(error));
+    return explainFailure(spec, error, signal);
   }
 }
 
-function failedToMeasure(spec: ProbeSpec, message: string): { sample: Sample; expect: Expectation[] } {
+/** @throws the signal's reason, and what no repetition mends */
+function explainFailure(spec: ProbeSpec, error: unknown, signal: AbortSignal): Measured {
+  signal.throwIfAborted();
+  if (error instanceof ApplicationFailure && error.nonRetryable) throw error;
+  return failedToMeasure(spec, error instanceof Error ? error.message : String(error));
+}
+
+async function resolveSpec(
+  { references }: SamplerDeps,
+  spec: ProbeSpec,
+  subject: Subject,
+): Promise<{ config: { [key: string]: Json }; expect: Expectation[] }> {
+  return {
+    config: await resolveConfig(references, spec.config, subject),
+    expect: await Promise.all(spec.expect.map((each) => resolveExpected(references, each, subject))),
+  };
+}
+
+function failedToMeasure(spec: ProbeSpec, message: string): Measured {
   return { sample: { kind: 'error', message }, expect: spec.expect };
 }
 

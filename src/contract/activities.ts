@@ -15,21 +15,31 @@ import type {
   MonitoredProbe,
   NotifierSpec,
   NotifyMoment,
+  PinnedSource,
   PlanFile,
   ProbeSpec,
   RebootStep,
   RunStep,
   SecretStep,
 } from '../plan/resolved.js';
-import type { Diagnostics, Evidence, Measurement, MeasurementOutcome, Progress } from './progress.js';
+import type {
+  Diagnostics,
+  Evidence,
+  Measurement,
+  MeasurementOutcome,
+  Outcome,
+  Progress,
+} from './progress.js';
+import type { SignedAnswer, SignedStart } from './signed-text.js';
 
 /** Which rollout an activity works for. */
 export interface RolloutContext {
   application: string;
   version: string;
   runId: string;
-  /** The plan's folder on the worker. */
+  /** The plan's folder on the worker; with a source the worker puts in its own checkout. */
   directory: string;
+  source?: PinnedSource;
   startedBy: string;
   /** ISO; lines of a log count from here on. Without it all of them do. */
   startedAt?: string;
@@ -64,6 +74,8 @@ export interface Look<Found = unknown> {
   estimateMs?: number;
   /** sha256 (hex) over what an approval of this step is bound to. */
   digest: string;
+  /** The same as it was while nobody knew yet what the version stands for: an earlier step makes it after the approval. */
+  unpinnedDigest?: string;
 }
 
 /** A file as it was. Its content never leaves the worker. */
@@ -134,7 +146,7 @@ export interface InfraEffect {
   added: number;
   changed: number;
   destroyed: number;
-  /** Relative to the rollout's artifact folder. */
+  /** Relative to the rollout's artifact folder, or addresses (`s3://…`). */
   artifacts: string[];
 }
 
@@ -211,7 +223,7 @@ export interface RunInput {
 export interface RunEffect {
   /** The last line that it printed. */
   said: string;
-  /** Relative to the rollout's artifact folder. */
+  /** Relative to the rollout's artifact folder, or addresses (`s3://…`). */
   artifacts: string[];
 }
 
@@ -257,6 +269,8 @@ export interface DeployFound {
   staged: boolean;
   /** The image that is deployed, by its digest: the tag may move, this does not. */
   image?: string;
+  /** What the version stood for, where the target can tell: a commit. */
+  pinned?: string;
   /** The last change to `live` has not come to a good end: what it waits for. */
   unsettled?: string;
   scale?: Scale;
@@ -304,6 +318,10 @@ export interface ProbeTally {
   last?: Measurement;
   /** Wall-clock of the next sample that is due, epoch ms. */
   nextDueMs: number;
+  /** Of a probe that is followed: from where it goes on; null when that could not be kept. */
+  cursor?: Json;
+  /** Failures of a followed probe that were counted beside the samples due. */
+  early?: number;
 }
 
 export interface SamplerState {
@@ -342,7 +360,7 @@ export interface LoadTestResult {
   iterations: number;
   requests: number;
   durationMs: number;
-  /** Relative to the rollout's artifact folder. */
+  /** Relative to the rollout's artifact folder, or addresses (`s3://…`). */
   artifacts: string[];
 }
 
@@ -407,8 +425,12 @@ export interface NotifyInput {
   context: RolloutContext;
   moment: NotifyMoment;
   notifiers: NotifierSpec[];
+  /** With the moment `outcome`. */
+  outcome?: Outcome;
   title: string;
   lines: string[];
+  /** What a person may type now, the likeliest first. */
+  commands?: string[];
   /** What earlier notices of this rollout returned. */
   threads?: Record<string, string>;
 }
@@ -417,6 +439,8 @@ export interface NotifyInput {
 export interface NotifyResult {
   /** Where a receiver keeps this rollout together, by the index in `notifiers` as a text. */
   threads: Record<string, string>;
+  /** Told, but not quite as the plan wants it. */
+  warnings?: string[];
 }
 
 export interface LockHolder {
@@ -453,6 +477,16 @@ export interface HeadgateActivities {
   /** Milliseconds until the window opens; 0 when it is open. */
   measureWindow(input: { window: ChangeWindow }): Promise<number>;
   describeLockHolder(input: { resource: string }): Promise<LockHolder | null>;
+
+  /**
+   * The fingerprint of the key that has signed the start. `Refused` when the worker knows no signers, or the signature
+   * is not the initiator's.
+   */
+  verifyStart(input: { signed?: SignedStart & { signature: string } }): Promise<{ key?: string }>;
+  verifyAnswer(input: {
+    answer: SignedAnswer;
+    signature: string;
+  }): Promise<{ key: string } | { why: string }>;
 
   lookConfig(input: ConfigInput): Promise<Look<ConfigFound>>;
   /** Backs the file up beside it, then replaces it whole; `Drift` when it is neither `base` nor ours. */

@@ -8,6 +8,8 @@ export interface RolloutInput {
   startedBy: string;
   /** The namespace knows Headgate's search attributes; an upsert of an unknown one would fail the task for ever. */
   searchAttributes: boolean;
+  /** The initiator's signature over the start, and when it was made (ISO). */
+  signedStart?: { at: string; signature: string };
   /** Nothing is rolled out: what another run has left is taken back, or accepted. */
   takeBack?: TakeBack;
 }

@@ -31,6 +31,8 @@ export interface ApprovalAnswer {
   digest: string;
   by?: string;
   reason?: string;
+  /** Of the text of signed-text.ts; needed where the gate says `identity: ssh`. */
+  signature?: string;
 }
 
 /** `abort`, `hold`, `resume`, `retry`, `accept` (all optional; `retry` may name a step) and `skip` (step and reason required). */

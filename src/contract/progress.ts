@@ -1,5 +1,5 @@
 /** What a rollout shows of itself: the answer of the `progress` query and the memo that outlives every worker. Types only. */
-import type { Json, StepKind } from '../plan/resolved.js';
+import type { Json, PinnedSource, StepKind } from '../plan/resolved.js';
 
 export type Outcome = 'promoted' | 'rolledBack' | 'rollbackIncomplete' | 'refused';
 
@@ -68,6 +68,8 @@ export interface Waiting {
   gate?: string;
   digest?: string;
   evidence?: Evidence;
+  /** Only signed answers are taken (`identity: ssh`). */
+  signed?: true;
   /** Answers that this wait takes. */
   answers: ('approve' | 'reject' | 'retry' | 'skip' | 'accept' | 'resume' | 'abort')[];
 }
@@ -76,6 +78,8 @@ export interface Evidence {
   gate: string;
   /** First 8 hex digits of the sha256 over the canonical evidence. */
   digest: string;
+  /** All of it; what a signed answer is bound to. Absent in evidence of before 0.3. */
+  sha256?: string;
   /** Full names of the covered steps. */
   covers: string[];
   /** What would change, a line each. */
@@ -98,6 +102,8 @@ export interface Approval {
   by: string;
   /** A typed name proves nothing. */
   verified: boolean;
+  /** Fingerprint of the key that signed: `SHA256:…`. */
+  key?: string;
   at: string;
   reason?: string;
 }
@@ -139,7 +145,7 @@ export interface Restoration {
 export interface Diagnostics {
   stage: string;
   release: string;
-  /** Relative to the rollout's artifacts. */
+  /** Relative to the rollout's artifacts, or an address (`s3://…`). */
   folder: string;
   /** sha256 of the manifest, which holds those of every file. */
   manifestSha256: string;
@@ -161,6 +167,8 @@ export interface Progress {
   version: string;
   runId: string;
   planDigest: string;
+  /** Where the files of the plan are from, pinned. */
+  source?: PinnedSource;
   startedBy: string;
   startedAt: string;
   deadlineAt: string;

@@ -1,14 +1,16 @@
 /** The way in: text of a plan file → every fault at once, or what a rollout is started with. Pure, never throws. */
 import { type ExpandedPlan, expandPlan } from './expand.js';
-import { FaultList, sortByPlace } from './fault-list.js';
+import { type FaultInput, FaultList, sortByPlace } from './fault-list.js';
 import type { Path, PlanFault } from './faults.js';
 import { checkSchema } from './issues.js';
-import { listUnavailable } from './lint-availability.js';
+import { lintIdentity } from './lint-identity.js';
 import { lintRollback } from './lint-rollback.js';
+import { lintSource } from './lint-source.js';
 import { lintStructure } from './lint-structure.js';
 import { lintUses } from './lint-uses.js';
 import { warnOf } from './lint-warnings.js';
 import { type PlanDraft, resolvePlan } from './resolve.js';
+import type { PlanSource } from './resolved.js';
 import { planSchema, probeSchema } from './schema.js';
 import { readSource } from './source.js';
 import { fullName, type PlanView } from './view.js';
@@ -29,6 +31,13 @@ export interface NamedFile {
   toFault: (message: string) => PlanFault;
 }
 
+/** Where the plan says that its files come from. Whether it is there is for the caller to find out. */
+export interface NamedSource {
+  source: PlanSource;
+  /** Says what is wrong with it, at the place of that key. */
+  toFault: (key: 'git' | 'ref' | 'directory', message: string, fix: string) => PlanFault;
+}
+
 export interface OutlineStep {
   name: string;
   kind: string;
@@ -38,19 +47,19 @@ export interface ParsedPlan {
   /** In the order of the file. Any of them means: not this plan. */
   faults: PlanFault[];
   warnings: PlanFault[];
-  /** What this version does not carry out. The plan is right, a start is refused. */
-  unavailable: PlanFault[];
   /** Steps in order, as far as there are any. */
   outline: OutlineStep[];
   files: NamedFile[];
-  /** Absent with faults or with something unavailable. */
+  /** Absent without a source, and with faults. */
+  source?: NamedSource;
+  /** Absent with faults. */
   draft?: PlanDraft;
 }
 
 export function parsePlan({ text, file, overrides }: ParseOptions): ParsedPlan {
   const faults = new FaultList(file);
   const source = readSource(text, faults);
-  if (!source) return { faults: faults.faults, warnings: [], unavailable: [], outline: [], files: [] };
+  if (!source) return { faults: faults.faults, warnings: [], outline: [], files: [] };
   const expanded = expandPlan(source.json, overrides, faults);
   const { view, variables, json } = expanded;
   checkSchema(planSchema, json, [], faults);
@@ -58,23 +67,23 @@ export function parsePlan({ text, file, overrides }: ParseOptions): ParsedPlan {
   lintStructure(view);
   lintUses(view);
   lintRollback(view);
+  lintSource(view);
+  lintIdentity(view);
   const outline = outlineOf(view);
-  const unavailable = new FaultList(file);
-  unavailable.locateBy(source.locator);
-  for (const input of listUnavailable(view)) unavailable.add(input);
-  const refused = sortByPlace(unavailable.faults);
   if (faults.faults.length > 0) {
-    const files = listFiles(view, file, source.locator);
-    return { faults: sortByPlace(faults.faults), warnings: [], unavailable: refused, outline, files };
+    // Without a source that is right nobody knows where its files are.
+    const files = view.root.has('source') ? [] : listFiles(view, file, source.locator);
+    return { faults: sortByPlace(faults.faults), warnings: [], outline, files };
   }
   warnOf(view, variables);
+  const document = planSchema.parse(json);
   return {
     faults: [],
     warnings: sortByPlace(faults.warnings),
-    unavailable: refused,
     outline,
     files: listFiles(view, file, source.locator),
-    ...(refused.length === 0 ? { draft: resolvePlan(planSchema.parse(json), view, overrides) } : {}),
+    ...(document.source ? { source: nameSource(document.source, file, source.locator) } : {}),
+    draft: resolvePlan(document, view, overrides),
   };
 }
 
@@ -109,6 +118,8 @@ function listFiles(view: PlanView, file: string, locator: Parameters<FaultList['
         const named = config?.get(key);
         if (named) note(named.text(), named.path);
       }
+      const stack = kind === 'deploy' ? config?.at('dockerStack', 'file') : undefined;
+      if (stack) note(stack.text(), stack.path);
     }
   }
   for (const { instances } of view.probes.values()) {
@@ -117,20 +128,40 @@ function listFiles(view: PlanView, file: string, locator: Parameters<FaultList['
       if (body) note(body.text(), body.path);
     }
   }
+  const expected = view.root.has('source') ? PINNED_FILE : FILE_BESIDE;
   return [...found].map(([path, at]) => ({
     path,
-    toFault: (message: string) => {
-      const list = new FaultList(file);
-      list.locateBy(locator);
-      list.add({
-        code: 'file',
-        path: at,
-        message,
-        expected: "a file that can be read in the plan's folder",
-        found: path,
-        fix: 'Put it there, or correct the path: it is relative to the folder of the plan.',
-      });
-      return list.faults[0] as PlanFault;
-    },
+    toFault: (message: string) =>
+      oneFault(file, locator, { code: 'file', path: at, message, found: path, ...expected }),
   }));
+}
+
+const FILE_BESIDE = {
+  expected: "a file that can be read in the plan's folder",
+  fix: 'Put it there, or correct the path: it is relative to the folder of the plan.',
+};
+
+const PINNED_FILE = {
+  expected: 'a file of the commit that the source is pinned to',
+  fix: 'Commit it and push, or correct the path: it is relative to the directory of the source.',
+};
+
+function nameSource(
+  planSource: PlanSource,
+  file: string,
+  locator: Parameters<FaultList['locateBy']>[0],
+): NamedSource {
+  const expected = 'a repository, a ref in it and a folder of it that this machine can read';
+  return {
+    source: planSource,
+    toFault: (key, message, fix) =>
+      oneFault(file, locator, { code: 'source', path: ['source', key], message, expected, fix }),
+  };
+}
+
+function oneFault(file: string, locator: Parameters<FaultList['locateBy']>[0], input: FaultInput): PlanFault {
+  const list = new FaultList(file);
+  list.locateBy(locator);
+  list.add(input);
+  return list.faults[0] as PlanFault;
 }

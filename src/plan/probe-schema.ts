@@ -3,6 +3,7 @@ import { schema as cloudwatch } from '../adapters/probes/cloudwatch/schema.js';
 import { schema as cloudwatchAlarms } from '../adapters/probes/cloudwatchAlarms/schema.js';
 import { schema as command } from '../adapters/probes/command/schema.js';
 import { schema as http } from '../adapters/probes/http/schema.js';
+import { schema as kubernetes } from '../adapters/probes/kubernetes/schema.js';
 import { schema as loadTest } from '../adapters/probes/loadTest/schema.js';
 import { schema as logs } from '../adapters/probes/logs/schema.js';
 import { schema as poolMetrics } from '../adapters/probes/poolMetrics/schema.js';
@@ -17,6 +18,7 @@ export const PROBE_KINDS = {
   poolMetrics: poolMetrics.optional(),
   postgres: postgres.optional(),
   logs: logs.optional(),
+  kubernetes: kubernetes.optional(),
   cloudwatch: cloudwatch.optional(),
   cloudwatchAlarms: cloudwatchAlarms.optional(),
   prometheus: prometheus.optional(),

@@ -39,8 +39,8 @@ import {
 } from './view.js';
 import { readWindow } from './window.js';
 
-/** A plan whose files have not been looked at. */
-export type PlanDraft = Omit<ResolvedPlan, 'files' | 'directory' | 'digest'>;
+/** A plan whose source and files have not been looked at. */
+export type PlanDraft = Omit<ResolvedPlan, 'files' | 'source' | 'directory' | 'digest'>;
 
 type JsonMap = { [key: string]: Json };
 
@@ -169,6 +169,7 @@ class StepResolver {
     return {
       timeoutMs: ms(approval.timeout),
       approvals: approval.approvals,
+      ...(approval.identity === undefined ? {} : { identity: approval.identity }),
       ...(approval.approvers === undefined ? {} : { approvers: approval.approvers }),
       notInitiator: approval.notInitiator,
       covers: this.stepsToNextApproval(),

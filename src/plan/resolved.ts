@@ -151,6 +151,9 @@ export interface LoadTestStepConfig {
 export interface ApprovalStepConfig {
   timeoutMs: number;
   approvals: number;
+  /** Answers are signed; the worker verifies them. */
+  identity?: 'ssh';
+  /** Principals of the worker's allowed signers. */
   approvers?: string[];
   notInitiator: boolean;
   /** Full names of the steps down to the next approval. */

@@ -5,7 +5,6 @@
 import { z } from 'zod';
 import { DURATION_PATTERN, parseDuration } from './duration.js';
 import type { FaultCode } from './faults.js';
-import { checkGitUrl, isCommitId, isRefName } from './git-url.js';
 import { readWindow } from './window.js';
 
 /** What a failed check of ours says about itself; travels in the issue's `params`. */
@@ -114,37 +113,6 @@ export function httpUrl(description: string) {
     },
     { examples: ['${release:url}/healthz'] },
   ).describe(description);
-}
-
-/** Where a repository is. Nothing in it may log in, and nothing in it may be an option of git. */
-export function gitUrl(description: string) {
-  return checked(
-    (value) => checkGitUrl(value) === undefined,
-    {
-      code: 'badUrl',
-      expected:
-        'the address of a repository, without a password: https://host/path, ssh://user@host/path, git@host:path, file:///path or an absolute path',
-      fix: 'Leave user, token and ${…} out: each machine logs in by itself, with a credential helper of git or an SSH key.',
-    },
-    { examples: ['https://github.com/acme/shop.git', 'git@github.com:acme/shop.git'] },
-  ).describe(description);
-}
-
-export function gitRef(description: string) {
-  return checked(
-    (value) => isCommitId(value) || (isRefName(value) && !isShortCommit(value)),
-    {
-      code: 'badName',
-      expected: 'a branch, a tag or a whole commit id',
-      fix: 'Write main, v1.0.1, or the 40 hexadecimal digits of git rev-parse; refs/heads/… and refs/tags/… say which one is meant.',
-    },
-    { examples: ['main', 'v1.0.1'] },
-  ).describe(description);
-}
-
-/** Only a whole repository tells what such a beginning stands for. */
-function isShortCommit(value: string): boolean {
-  return /^(?=.*\d)[0-9a-f]{7,39}$/.test(value);
 }
 
 export function postgresUrl(description: string) {

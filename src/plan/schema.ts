@@ -5,7 +5,7 @@ import { schema as pagerDuty } from '../adapters/notifiers/pagerDuty/schema.js';
 import { schema as slack } from '../adapters/notifiers/slack/schema.js';
 import { schema as webhook } from '../adapters/notifiers/webhook/schema.js';
 import { PROBE_KINDS } from './probe-schema.js';
-import { changeWindow, duration, gitRef, gitUrl, name, planPath, text } from './scalars.js';
+import { changeWindow, duration, name, planPath, text } from './scalars.js';
 import { asChoice, expectations } from './schema-parts.js';
 import { stepSchema } from './step-schema.js';
 
@@ -65,11 +65,16 @@ const stageSchema = z
 
 const sourceSchema = z
   .strictObject({
-    git: gitUrl('The repository. Client and workers log in to it by themselves.'),
-    ref: gitRef('Branch, tag or commit; what it leads to at the start holds for the whole rollout.'),
-    directory: planPath('Folder in the repository that the files of the plan are relative to.', 'rollout').default(
-      '.',
-    ),
+    git: text('The repository. Client and workers log in to it by themselves.').meta({
+      examples: ['https://github.com/acme/shop.git', 'git@github.com:acme/shop.git'],
+    }),
+    ref: text('Branch, tag or commit; what it leads to at the start holds for the whole rollout.').meta({
+      examples: ['main', 'v1.0.1'],
+    }),
+    directory: planPath(
+      'Folder in the repository that the files of the plan are relative to.',
+      'rollout',
+    ).default('.'),
   })
   .meta({ title: 'source' })
   .describe('Where the files that the plan names come from, instead of the folder of the plan.');

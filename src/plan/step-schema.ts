@@ -150,7 +150,7 @@ const deploy = asChoice(
     probeInterval: duration('Time from one round of probes to the next.').default('1s'),
   }),
   Object.keys(TARGET_KINDS),
-);
+).describe('Releases the version on one target, judged before and after its promotion.');
 
 const check = z
   .strictObject({
@@ -183,8 +183,20 @@ const approval = z
   .strictObject({
     timeout: duration('When nobody answers in this time, the rollout is taken back.').default('24h'),
     approvals: z.int().min(1).max(100).default(1).describe('So many different people have to approve.'),
-    approvers: z.array(z.string().min(1)).min(1).optional().describe('Who may. Needs verified identities.'),
-    notInitiator: z.boolean().default(false).describe('Not who started it. Needs verified identities.'),
+    identity: z
+      .enum(['ssh'])
+      .optional()
+      .describe("Answers are signed with an SSH key and verified against the worker's allowed signers."),
+    approvers: z
+      .array(z.string().min(1))
+      .min(1)
+      .optional()
+      .describe('Who may: names of the allowed signers. With identity.')
+      .meta({ examples: [['ana@example.com', 'ben@example.com']] }),
+    notInitiator: z
+      .boolean()
+      .default(false)
+      .describe('Not who started it; the start is signed, too. With identity.'),
   })
   .describe('Waits for people. Covers every step down to the next approval.');
 

@@ -1,58 +1,97 @@
-/** Where a rollout keeps what is too large or too detailed for its history: `<home>/artifacts/<application>/<runId>/`. */
-import { createHash, randomUUID } from 'node:crypto';
+/** Where a rollout keeps what is too large or too detailed for its history: `<place>/<application>/<runId>/`. */
+import { createHash } from 'node:crypto';
 import { createReadStream, createWriteStream } from 'node:fs';
-import { mkdir, open, readFile, rename, rm } from 'node:fs/promises';
-import { dirname, isAbsolute, join, normalize, sep } from 'node:path';
+import { mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { isAbsolute, join, normalize, sep } from 'node:path';
 import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import { pipeline } from 'node:stream/promises';
 import { createGzip } from 'node:zlib';
 import type { RolloutContext } from '../contract/activities.js';
+import { createFolderPlace } from './artifact-folder.js';
 import type { Redactor } from './redaction.js';
 
 type Owner = Pick<RolloutContext, 'application' | 'runId'>;
 
+/** What is kept in a place appears whole or not at all, and takes the place of what had the same key. */
+export interface ArtifactPlace {
+  /** Of everything in it: a folder, or `s3://bucket/prefix`. */
+  readonly address: string;
+  /** Names in results are addresses, because nobody has the place at hand. */
+  readonly isRemote: boolean;
+  put(key: string, content: ArtifactContent): Promise<void>;
+  /** Undefined when it is not there. */
+  read(key: string): Promise<Buffer | undefined>;
+  /** Rejects, saying why and what to do, when nothing can be kept there. */
+  examine(): Promise<void>;
+}
+
+export interface ArtifactContent {
+  /** Bytes, or the path of a file that is there until `put` has ended. */
+  body: Buffer | string;
+  /** Of the body, hex. */
+  sha256: string;
+  bytes: number;
+}
+
 export interface Artifact {
-  /** Absolute. */
+  /** Absolute path, or `s3://…`. */
   path: string;
   /** Of what was written, hex. */
   sha256: string;
   bytes: number;
 }
 
-/** Files are 0600, folders 0700; text is redacted before it is written, and a file appears whole or not at all. */
+/** Text is redacted before it leaves the process; what is read back is what was written. */
 export class ArtifactStore {
-  readonly #root: string;
+  readonly place: ArtifactPlace;
   readonly #redactor: Redactor;
 
-  constructor(home: string, redactor: Redactor) {
-    this.#root = join(home, 'artifacts');
+  /** @param where the home of Headgate, whose folder `artifacts` then is the place; or another place */
+  constructor(where: string | ArtifactPlace, redactor: Redactor) {
+    this.place = typeof where === 'string' ? createFolderPlace(join(where, 'artifacts')) : where;
     this.#redactor = redactor;
   }
 
   folder(context: Owner): string {
-    return join(this.#root, segment(context.application), segment(context.runId));
+    return `${this.place.address}/${keyOf(context)}`;
+  }
+
+  /** How results name it: relative to the rollout's folder where that is on a disk, else its whole address. */
+  cite(context: Owner, name: string): string {
+    return this.place.isRemote ? `${this.folder(context)}/${name}` : name;
   }
 
   /** `name` may hold folders (`diagnostics/live.log`). Bytes that are not UTF-8 are written as they are. */
   async write(context: Owner, name: string, content: string | Uint8Array): Promise<Artifact> {
-    const bytes = this.#redactContent(content);
-    const path = await this.#prepare(context, name);
-    await appear(path, async (temporary) => {
-      const file = await open(temporary, 'wx', 0o600);
-      try {
-        await file.writeFile(bytes);
-        await file.sync();
-      } finally {
-        await file.close();
-      }
-    });
-    return { path, sha256: createHash('sha256').update(bytes).digest('hex'), bytes: bytes.length };
+    const body = this.#redactContent(content);
+    const sha256 = createHash('sha256').update(body).digest('hex');
+    return this.#put(context, name, { body, sha256, bytes: body.length });
   }
 
   /** Takes in a text file of any size, line by line; with `gzip` the artifact is compressed. */
   async adopt(context: Owner, name: string, source: string, options?: { gzip?: boolean }): Promise<Artifact> {
-    const path = await this.#prepare(context, name);
+    const folder = await mkdtemp(join(tmpdir(), 'headgate-artifact-'));
+    try {
+      const body = join(folder, 'content');
+      return await this.#put(context, name, { body, ...(await this.#redactFile(source, body, options)) });
+    } finally {
+      await rm(folder, { recursive: true, force: true });
+    }
+  }
+
+  async read(context: Owner, name: string): Promise<string | undefined> {
+    return (await this.place.read(keyOf(context, name)))?.toString('utf8');
+  }
+
+  async #put(context: Owner, name: string, content: ArtifactContent): Promise<Artifact> {
+    const key = keyOf(context, name);
+    await this.place.put(key, content);
+    return { path: `${this.place.address}/${key}`, sha256: content.sha256, bytes: content.bytes };
+  }
+
+  async #redactFile(source: string, target: string, options?: { gzip?: boolean }) {
     const hash = createHash('sha256');
     let bytes = 0;
     const count = async function* (chunks: AsyncIterable<Buffer>) {
@@ -62,22 +101,11 @@ export class ArtifactStore {
         yield chunk;
       }
     };
-    await appear(path, async (temporary) => {
-      const lines = Readable.from(this.#redactedLines(source));
-      const sink = createWriteStream(temporary, { flags: 'wx', mode: 0o600 });
-      if (options?.gzip) await pipeline(lines, createGzip(), count, sink);
-      else await pipeline(lines, count, sink);
-    });
-    return { path, sha256: hash.digest('hex'), bytes };
-  }
-
-  async read(context: Owner, name: string): Promise<string | undefined> {
-    try {
-      return await readFile(this.#locate(context, name), 'utf8');
-    } catch (error) {
-      if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return undefined;
-      throw error;
-    }
+    const lines = Readable.from(this.#redactedLines(source));
+    const sink = createWriteStream(target, { flags: 'wx', mode: 0o600 });
+    if (options?.gzip) await pipeline(lines, createGzip(), count, sink);
+    else await pipeline(lines, count, sink);
+    return { sha256: hash.digest('hex'), bytes };
   }
 
   #redactContent(content: string | Uint8Array): Buffer {
@@ -94,30 +122,16 @@ export class ArtifactStore {
     const lines = createInterface({ input: createReadStream(source), crlfDelay: Number.POSITIVE_INFINITY });
     for await (const line of lines) yield Buffer.from(`${this.#redactor.redact(line)}\n`);
   }
-
-  #locate(context: Owner, name: string): string {
-    const clean = normalize(name);
-    if (isAbsolute(clean) || clean === '.' || clean.split(sep).includes('..')) {
-      throw new Error(`Artifact name "${name}" leads out of the rollout's folder.`);
-    }
-    return join(this.folder(context), clean);
-  }
-
-  async #prepare(context: Owner, name: string): Promise<string> {
-    const path = this.#locate(context, name);
-    await mkdir(dirname(path), { recursive: true, mode: 0o700 });
-    return path;
-  }
 }
 
-async function appear(path: string, write: (temporary: string) => Promise<void>): Promise<void> {
-  const temporary = `${path}.${randomUUID()}.part`;
-  try {
-    await write(temporary);
-    await rename(temporary, path);
-  } finally {
-    await rm(temporary, { force: true });
+function keyOf({ application, runId }: Owner, name?: string): string {
+  const folder = `${segment(application)}/${segment(runId)}`;
+  if (name === undefined) return folder;
+  const clean = normalize(name);
+  if (isAbsolute(clean) || clean === '.' || clean.split(sep).includes('..')) {
+    throw new Error(`Artifact name "${name}" leads out of the rollout's folder.`);
   }
+  return `${folder}/${clean}`;
 }
 
 function segment(name: string): string {

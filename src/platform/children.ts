@@ -20,6 +20,8 @@ export interface ChildOptions {
   env?: Record<string, string>;
   /** As another user and group: PostgreSQL refuses to run as root. Only root may. */
   user?: { uid: number; gid: number };
+  /** What it reads; `open`: nothing, and no end for as long as the guardian lives. Else the end at once. */
+  stdin?: { text: string } | 'open';
   signal?: AbortSignal;
   stopSignal?: NodeJS.Signals;
   /** From the stop signal to SIGKILL. */
@@ -136,8 +138,9 @@ class GuardedRun {
     const reported = this.#readStatus(status instanceof Object && 'read' in status ? status : null);
     // A guardian that died takes its pipe with it; its exit tells.
     stdin?.on('error', () => {});
-    const { file, args, cwd, env, user } = this.#options;
-    stdin?.write(`${JSON.stringify({ file, args, cwd, env: childEnvironment(env), ...user })}\n`);
+    const { file, args, cwd, env, user, stdin: reads } = this.#options;
+    const order = { file, args, cwd, env: childEnvironment(env), ...user, stdin: reads };
+    stdin?.write(`${JSON.stringify(order)}\n`);
     await new Promise<void>((resolve, reject) => {
       this.#guardian.once('exit', () => resolve());
       this.#guardian.once('error', reject);

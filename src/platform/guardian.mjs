@@ -5,7 +5,7 @@
  * Plain JavaScript, copied by the build as it is: it has to start by itself under a bare `node`, from the
  * sources as well as from `dist`.
  *
- * stdin   first line `{ file, args, cwd, env, uid, gid }` as JSON, later lines `stop <SIGNAL> <graceMs>`. Its end means that
+ * stdin   first line `{ file, args, cwd, env, uid, gid, stdin }` as JSON, later lines `stop <SIGNAL> <graceMs>`. Its end means that
  *         the worker is gone: stop with SIGTERM and 400 ms.
  * stdout, stderr   handed through to the child.
  * fd 3    one JSON line each: `{"started": pid}`, `{"exited": code | null, "signal": name | null}`,
@@ -43,18 +43,21 @@ function signalGroup(pid, signal) {
   }
 }
 
-/** @param {{ file: string, args: string[], cwd?: string, env: Record<string, string>, uid?: number, gid?: number }} order */
-function start({ file, args, cwd, env, uid, gid }) {
+/** @param {{ file: string, args: string[], cwd?: string, env: Record<string, string>, uid?: number, gid?: number, stdin?: { text: string } | 'open' }} order */
+function start({ file, args, cwd, env, uid, gid, stdin }) {
   process.title = `headgate-guardian ${file}`;
   const started = spawn(file, args, {
     cwd,
     env,
     uid,
     gid,
-    stdio: ['ignore', 'inherit', 'inherit'],
+    stdio: [stdin ? 'pipe' : 'ignore', 'inherit', 'inherit'],
     detached: true,
   });
   child = started;
+  // One that does not read it has ended, or will.
+  started.stdin?.on('error', () => {});
+  if (stdin && stdin !== 'open') started.stdin?.end(stdin.text);
   started.once('error', (error) => {
     report({ failed: 'code' in error ? error.code : 'EUNKNOWN', message: error.message });
     process.exit(1);

@@ -3,39 +3,94 @@ import { readFile } from 'node:fs/promises';
 import { dirname, resolve } from 'node:path';
 import { digestJson } from '../plan/canonical.js';
 import type { PlanFault } from '../plan/faults.js';
-import { type ParsedPlan, parsePlan } from '../plan/parse.js';
-import type { PlanFile, ResolvedPlan } from '../plan/resolved.js';
+import { type NamedSource, type ParsedPlan, parsePlan } from '../plan/parse.js';
+import type { PinnedSource, PlanFile, PlanSource, ResolvedPlan } from '../plan/resolved.js';
 import { digestPath, PlanFileError } from './plan-files.js';
+import { SourceError, type Sources } from './sources.js';
 
 export interface LoadedPlan {
   faults: PlanFault[];
   warnings: PlanFault[];
-  /** The plan is right, but this version does not carry it out. */
-  unavailable: PlanFault[];
-  /** Files that are named and cannot be read: a start is refused. */
+  /** Files that are named and cannot be read, a source that is not there: a start is refused. */
   missing: PlanFault[];
+  /** The source of the files cannot be reached now. */
+  unreachable: PlanFault[];
   outline: ParsedPlan['outline'];
-  /** Absent when there is anything of faults, unavailable or missing. */
+  /** The files come from there. */
+  source?: PlanSource;
+  /** Absent when there is anything of faults, missing or unreachable, and with a source that was not asked. */
   plan?: ResolvedPlan;
 }
 
-/** Never throws: a plan that cannot be read is a fault. */
-export async function loadPlan(file: string, overrides: Record<string, string>): Promise<LoadedPlan> {
+export interface LoadOptions {
+  /** Loaded when a plan has a source. Left out: its source is not asked, and its files are not looked at. */
+  loadSources?: () => Promise<Sources>;
+  signal?: AbortSignal;
+}
+
+/** Never throws for a plan that cannot be read: that is a fault. @throws the signal's reason */
+export async function loadPlan(
+  file: string,
+  overrides: Record<string, string>,
+  options: LoadOptions = {},
+): Promise<LoadedPlan> {
   let text: string;
   try {
     text = await readFile(file, 'utf8');
   } catch (error) {
-    return { faults: [unreadable(file, error)], warnings: [], unavailable: [], missing: [], outline: [] };
+    return { ...NOTHING, faults: [unreadable(file, error)] };
   }
-  const { faults, warnings, unavailable, outline, files, draft } = parsePlan({ text, file, overrides });
-  const directory = dirname(resolve(file));
+  const parsed = parsePlan({ text, file, overrides });
+  const { faults, warnings, outline, source } = parsed;
+  const base = {
+    ...NOTHING,
+    faults,
+    warnings,
+    outline,
+    ...(source && { source: source.source }),
+  };
+  const place = source ? await openSource(source, options) : { directory: dirname(resolve(file)) };
+  if (!place) return base;
+  if ('directory' in place) return { ...base, ...(await readFiles(parsed, place)) };
+  return place.mayPass ? { ...base, unreachable: [place.fault] } : { ...base, missing: [place.fault] };
+}
+
+const NOTHING = { faults: [], warnings: [], missing: [], unreachable: [], outline: [] };
+
+async function readFiles(
+  { files, draft }: ParsedPlan,
+  { directory, pinned }: FilePlace,
+): Promise<Pick<LoadedPlan, 'missing' | 'plan'>> {
   const found = await Promise.all(files.map((named) => digestNamed(directory, named)));
   const missing = found.flatMap((each) => ('fault' in each ? [each.fault] : []));
-  const base = { faults, warnings, unavailable, missing, outline };
-  if (!draft || missing.length > 0) return base;
+  if (!draft || missing.length > 0) return { missing };
   const digested = found.flatMap((each) => ('file' in each ? [each.file] : []));
-  const whole = { ...draft, files: digested, directory };
-  return { ...base, plan: { ...whole, digest: digestJson(whole) } };
+  // What a machine calls its checkout is no part of the plan.
+  const where = pinned ? { source: pinned, directory: '' } : { directory };
+  const whole = { ...draft, files: digested, ...where };
+  return { missing, plan: { ...whole, digest: digestJson(whole) } };
+}
+
+interface FilePlace {
+  /** Absolute. */
+  directory: string;
+  pinned?: PinnedSource;
+}
+
+/** `undefined` when nobody is to be asked. */
+async function openSource(
+  { source, toFault }: NamedSource,
+  { loadSources, signal = new AbortController().signal }: LoadOptions,
+): Promise<FilePlace | { fault: PlanFault; mayPass: boolean } | undefined> {
+  if (!loadSources) return undefined;
+  try {
+    const sources = await loadSources();
+    const pinned = await sources.pin(source, signal);
+    return { directory: await sources.checkOut(pinned, signal), pinned };
+  } catch (error) {
+    if (!(error instanceof SourceError)) throw error;
+    return { fault: toFault(error.key, error.message, error.fix), mayPass: error.mayPass };
+  }
 }
 
 async function digestNamed(

@@ -7,6 +7,7 @@ import type {
   Progress,
   StepProgress,
 } from '../contract/progress.js';
+import { showSource } from '../plan/git-url.js';
 import { timelineOf } from './report-timeline.js';
 
 const MARKS: Record<Measurement['outcome'], string> = {
@@ -45,6 +46,7 @@ function headline(progress: Progress): string[] {
     `- started by: ${startedBy} (unverified), ${startedAt}`,
     `- ${closedAt ? `closed: ${closedAt}, after ${formatSpan(startedAt, closedAt)}` : `deadline: ${progress.deadlineAt}`}`,
     `- plan: sha256 \`${progress.planDigest}\``,
+    ...(progress.source ? [`- files: ${showSource(progress.source)}`] : []),
     ...(overrides.length > 0 ? [`- overrides: ${overrides.join(', ')}`] : []),
     ...(progress.acceptedBy ? [`- accepted as it is by: ${progress.acceptedBy}`] : []),
     '',

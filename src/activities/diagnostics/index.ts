@@ -15,7 +15,7 @@ const MANIFEST = 'manifest.json';
 const LONGEST_REASON = 250;
 
 export interface DiagnosticsDeps extends SourceDeps {
-  artifacts: Pick<ArtifactStore, 'read' | 'write'>;
+  artifacts: Pick<ArtifactStore, 'read' | 'write' | 'cite'>;
   redactor: Pick<Redactor, 'redact'>;
   /** Epoch ms. */
   now: () => number;
@@ -48,15 +48,12 @@ export function createDiagnosticsActivities(deps: DiagnosticsDeps) {
 }
 
 /** Collected once: what an earlier attempt has secured was closer to the failure than anything that is there now. */
-async function readEarlier(
-  { artifacts }: DiagnosticsDeps,
-  input: DiagnosticsInput,
-): Promise<Diagnostics | undefined> {
-  const text = await artifacts.read(input.context, `${folderOf(input)}/${MANIFEST}`);
+async function readEarlier(deps: DiagnosticsDeps, input: DiagnosticsInput): Promise<Diagnostics | undefined> {
+  const text = await deps.artifacts.read(input.context, `${folderOf(input)}/${MANIFEST}`);
   const manifest = text === undefined ? undefined : parseManifest(text);
   // Releases whose ids differ may share a folder: not every character can stand in its name.
   if (text === undefined || manifest?.release.id !== input.release.id) return undefined;
-  return describe(input, manifest, createHash('sha256').update(text).digest('hex'));
+  return describe(deps, input, manifest, createHash('sha256').update(text).digest('hex'));
 }
 
 /** Undefined for what is no manifest: then it is written anew. */
@@ -89,10 +86,11 @@ async function secure(
   }
   const text = `${JSON.stringify(manifest, null, 2)}\n`;
   const { sha256 } = await deps.artifacts.write(context, `${folderOf(input)}/${MANIFEST}`, text);
-  return describe(input, manifest, sha256);
+  return describe(deps, input, manifest, sha256);
 }
 
 function describe(
+  { artifacts }: DiagnosticsDeps,
   input: DiagnosticsInput,
   { stage, release, files, missing }: DiagnosticsManifest,
   manifestSha256: string,
@@ -100,7 +98,7 @@ function describe(
   return {
     stage,
     release: release.id,
-    folder: folderOf(input),
+    folder: artifacts.cite(input.context, folderOf(input)),
     manifestSha256,
     files: files.map(({ name }) => name),
     missing: missing.map(({ name, why }) => `${name}: ${why}`),

@@ -7,10 +7,10 @@ import type { LogOf } from '../../adapters/targets/target.js';
 import type { DiagnosticsInput, Release, Subject } from '../../contract/activities.js';
 import type { Json, ProbeSpec } from '../../plan/resolved.js';
 import type { References } from '../../platform/references.js';
+import { removeLiterals } from '../../platform/sql-literals.js';
 import { bindTarget } from '../deploy.js';
 import { isRecord } from '../heartbeat.js';
 import type { Sampler } from '../sampler.js';
-import { removeLiterals } from './sql-literals.js';
 
 /** Of each source. The longest way are two of them, one after the other: where a release answers, and what. */
 const TIME_MS = 5_000;

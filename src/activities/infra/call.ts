@@ -17,7 +17,7 @@ import type { Clock } from '../clock.js';
 
 export interface InfraDeps {
   terraform: Terraform;
-  artifacts: Pick<ArtifactStore, 'write' | 'adopt'>;
+  artifacts: Pick<ArtifactStore, 'write' | 'adopt' | 'cite'>;
   references: Pick<References, 'resolveText'>;
   clock: Pick<Clock, 'now'>;
 }

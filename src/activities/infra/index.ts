@@ -136,7 +136,7 @@ async function apply(work: InfraWork, input: InfraBaseInput): Promise<InfraEffec
     requireApproved(input, plan, { repeated: attempt > 1 || plan.interrupted.length > 0 });
     // Whoever made the changes, a killed attempt of ours or somebody else: they are there.
     if (plan.changes.length === 0) return { added: 0, changed: 0, destroyed: 0, artifacts: [] };
-    return { ...(await plan.apply()), artifacts: [log] };
+    return { ...(await plan.apply()), artifacts: [deps.artifacts.cite(context, log)] };
   });
 }
 

@@ -28,7 +28,7 @@ export interface LoadTestDeps {
   k6: K6;
   /** What each exit code of k6 means. */
   exitMeanings: Record<number, string>;
-  artifacts: Pick<ArtifactStore, 'write' | 'adopt'>;
+  artifacts: Pick<ArtifactStore, 'write' | 'adopt' | 'cite'>;
   references: Pick<References, 'resolveText'>;
   sampler: Sampler;
   clock: Clock;
@@ -169,7 +169,7 @@ class LoadTest {
   private async conclude(run: K6Run, during: Measurement[]): Promise<LoadTestResult> {
     const { context, step } = this.input;
     const name = `load-test-${step.name.replace('/', '-')}`;
-    const artifacts = [`${name}.log`];
+    const names = [`${name}.log`];
     await this.deps.artifacts.write(context, `${name}.log`, run.log);
     if (run.exitCode === 104 || run.exitCode === 107) {
       throw invalid(
@@ -177,11 +177,11 @@ class LoadTest {
       );
     }
     if (run.summary !== undefined) {
-      artifacts.push(`${name}.json`);
+      names.push(`${name}.json`);
       await this.deps.artifacts.write(context, `${name}.json`, run.summary);
     }
     if (run.series !== undefined) {
-      artifacts.push(`${name}-series.json.gz`);
+      names.push(`${name}-series.json.gz`);
       await this.deps.artifacts.adopt(context, `${name}-series.json.gz`, run.series, { gzip: true });
     }
     const metrics = run.summary === undefined ? undefined : readSummary(JSON.parse(run.summary));
@@ -197,7 +197,7 @@ class LoadTest {
       iterations: figure(metrics, 'iterations', 'count'),
       requests: figure(metrics, 'http_reqs', 'count'),
       durationMs: run.durationMs,
-      artifacts,
+      artifacts: names.map((each) => this.deps.artifacts.cite(context, each)),
     };
   }
 }

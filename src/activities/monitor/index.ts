@@ -4,14 +4,19 @@
  * Samples are due at `startedAtMs + initialDelay + n × interval`, so that no restart shifts them. A slot that is
  * still open is taken late; one that has passed is not made up for: coverage falls. Two samples of one probe never
  * overlap. The counts are the result; heartbeats keep them over a crash.
+ *
+ * A probe that is followed is judged with every change (see followed.ts).
  */
 import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
 import type { HeadgateActivities, ProbeTally, SampleInput, SamplerState } from '../../contract/activities.js';
+import type { Measurement } from '../../contract/progress.js';
 import type { MonitoredProbe } from '../../plan/resolved.js';
 import type { Clock } from '../clock.js';
 import { isRecord, withHeartbeat } from '../heartbeat.js';
 import type { Sampler } from '../sampler.js';
+import { FollowedProbe } from './followed.js';
+import { openSlot } from './slots.js';
 import { breachedLimit, count, fitState, newTally } from './tally.js';
 
 export interface MonitorDeps {
@@ -53,7 +58,9 @@ class Watch {
     // Every probe waits on it; Node takes more than ten for a leak.
     setMaxListeners(0, end);
     const watching = this.#input.probes.map((probe) =>
-      this.#watch(probe, end).catch((error) => this.#end(error)),
+      (this.#deps.sampler.isFollowed(probe) ? this.#follow(probe, end) : this.#watch(probe, end)).catch(
+        (error) => this.#end(error),
+      ),
     );
     watching.push(this.#untilEnd(end).catch((error) => this.#end(error)));
     await Promise.all(watching);
@@ -82,12 +89,27 @@ class Watch {
       end.throwIfAborted();
       const nextDueMs = dueMs + probe.limits.intervalMs;
       const tally = { ...count(before, sampled.measurement), windows: sampled.windows, nextDueMs };
-      this.#state.tallies[probe.name] = tally;
-      const limit = breachedLimit(tally, probe.limits);
-      if (limit) this.#state.breach = { probe: probe.name, limit, measurement: sampled.measurement };
-      fitState(this.#state);
-      if (limit) return this.#end(BREACH);
+      this.#keep(probe, tally, sampled.measurement);
+      if (this.#state.breach) return;
     }
+  }
+
+  #follow(probe: MonitoredProbe, end: AbortSignal): Promise<void> {
+    const followed = new FollowedProbe(this.#deps, this.#input, probe, {
+      tally: () => this.#tallyOf(probe),
+      keep: (tally, measurement) => this.#keep(probe, tally, measurement),
+    });
+    return followed.run(end);
+  }
+
+  /** The first breach is the one that counts. */
+  #keep(probe: MonitoredProbe, tally: ProbeTally, measurement: Measurement): void {
+    if (this.#state.breach) return;
+    this.#state.tallies[probe.name] = tally;
+    const limit = breachedLimit(tally, probe.limits);
+    if (limit) this.#state.breach = { probe: probe.name, limit, measurement };
+    fitState(this.#state);
+    if (limit) this.#end(BREACH);
   }
 
   #tallyOf({ name, limits }: MonitoredProbe): ProbeTally {
@@ -97,23 +119,11 @@ class Watch {
 
 const BREACH = new Error('a limit is breached');
 
-/** The slot that is open now, or the next one: never one that has passed, never one that was taken. */
-export function openSlot(
-  { limits: { initialDelayMs, intervalMs } }: Pick<MonitoredProbe, 'limits'>,
-  startedAtMs: number,
-  nextDueMs: number,
-  nowMs: number,
-): number {
-  const firstMs = startedAtMs + initialDelayMs;
-  const currentMs = firstMs + Math.floor((nowMs - firstMs) / intervalMs) * intervalMs;
-  return Math.max(nextDueMs, currentMs, firstMs);
-}
-
-/** A repeated attempt goes on from its last heartbeat, when that knows more than the window before did. */
+/** A repeated attempt goes on from its last heartbeat, unless the window before knows more. */
 function recall({ state = { tallies: {} } }: SampleInput): SamplerState {
   const kept: unknown = Context.current().info.heartbeatDetails;
   const known = isRecord(kept) && isSamplerState(kept.state) ? kept.state : undefined;
-  return structuredClone(known && samplesOf(known) > samplesOf(state) ? known : state);
+  return structuredClone(known && samplesOf(known) >= samplesOf(state) ? known : state);
 }
 
 function samplesOf({ tallies }: SamplerState): number {

@@ -1,10 +1,12 @@
 /** What a monitor has counted, and when that is too much. Pure. */
 import type { ProbeTally, SamplerState } from '../../contract/activities.js';
 import type { Measurement } from '../../contract/progress.js';
-import type { ProbeLimits } from '../../plan/resolved.js';
-import { fitMeasurements } from '../fit.js';
+import type { Json, ProbeLimits } from '../../plan/resolved.js';
+import { fitMeasurements, sizeOf } from '../fit.js';
 
 const LARGEST_WINDOWS = 8 * 1024;
+/** Of all cursors together; windows give way to them. */
+const LARGEST_CURSORS = 3 * 1024;
 const LARGEST_MEASUREMENTS = 4 * 1024;
 const LARGEST_BREACH = 1024;
 const DIGITS = 9;
@@ -63,20 +65,32 @@ export function breachedLimit(tally: ProbeTally, limits: ProbeLimits): string | 
   return undefined;
 }
 
+/** What a followed probe says passes between two samples: it counts nothing, but ends what was in a row. */
+export function note(tally: ProbeTally, measurement: Measurement): ProbeTally {
+  const { outcome } = measurement;
+  return {
+    ...tally,
+    consecutiveFailures: outcome === 'pass' ? 0 : tally.consecutiveFailures,
+    consecutiveErrors: outcome === 'error' ? tally.consecutiveErrors : 0,
+    last: measurement,
+  };
+}
+
 function exceeds(found: number, limit: number | undefined): boolean {
   return limit !== undefined && found > limit;
 }
 
 /**
  * Keeps the state within 16 KB, in place: figures to nine digits, windows of 60 values (fewer when more than eight
- * paths are aggregated), messages cut.
+ * paths are aggregated), messages cut, cursors dropped that are too large.
  */
 export function fitState(state: SamplerState): void {
   const tallies = Object.values(state.tallies);
+  const cursors = fitCursors(tallies);
   const windows = tallies.reduce((sum, tally) => sum + Object.keys(tally.windows).length, 0);
   const longest = Math.min(
     LONGEST_WINDOW,
-    Math.floor(LARGEST_WINDOWS / BYTES_PER_VALUE / Math.max(1, windows)),
+    Math.floor((LARGEST_WINDOWS - cursors) / BYTES_PER_VALUE / Math.max(1, windows)),
   );
   const last = tallies.flatMap((tally) => (tally.last ? [tally.last] : []));
   const fitted = new Map(fitMeasurements(last, LARGEST_MEASUREMENTS).map((each) => [each.probe, each]));
@@ -89,6 +103,21 @@ export function fitState(state: SamplerState): void {
   const { breach } = state;
   if (breach)
     breach.measurement = fitMeasurements([breach.measurement], LARGEST_BREACH)[0] ?? breach.measurement;
+}
+
+/** The largest go first. @returns bytes of those that are kept */
+function fitCursors(tallies: ProbeTally[]): number {
+  let bytes = tallies.reduce((sum, { cursor }) => sum + sizeOfCursor(cursor), 0);
+  while (bytes > LARGEST_CURSORS) {
+    const largest = tallies.reduce((a, b) => (sizeOfCursor(b.cursor) > sizeOfCursor(a.cursor) ? b : a));
+    bytes -= sizeOfCursor(largest.cursor);
+    largest.cursor = null;
+  }
+  return bytes;
+}
+
+function sizeOfCursor(cursor: Json | undefined): number {
+  return cursor === undefined || cursor === null ? 0 : sizeOf(cursor);
 }
 
 function roundFigure(value: number): number {

@@ -16,7 +16,7 @@ export interface RunDeps {
   /** The worker's capability `run`: what a plan names runs with the worker's rights. */
   runEnabled: boolean;
   references: Pick<References, 'resolveText'>;
-  artifacts: Pick<ArtifactStore, 'write'>;
+  artifacts: Pick<ArtifactStore, 'write' | 'cite'>;
   redactor: Pick<Redactor, 'redact'>;
 }
 
@@ -31,7 +31,7 @@ export interface Ran {
   exitCode: number | null;
   /** The last line that it printed, redacted and clipped; empty when it printed none. */
   said: string;
-  /** Where its output is kept, relative to the rollout's artifact folder. */
+  /** Where its output is kept, as results name it. */
   artifacts: string[];
 }
 
@@ -116,7 +116,7 @@ async function keepOutput(
   const name = `run-${step.name.replace('/', '-')}${verb === 'command' ? '' : `-${verb}`}.log`;
   try {
     await artifacts.write(context, name, tail.text());
-    return [name];
+    return [artifacts.cite(context, name)];
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
     Context.current().log.warn(`${step.name}: the output of its ${verb} cannot be kept: ${why}`);

@@ -14,6 +14,7 @@ const CREDENTIALS = new Set([
   'CredentialsProviderError',
   'UnrecognizedClientException',
   'InvalidClientTokenId',
+  'InvalidAccessKeyId',
   'InvalidSignatureException',
   'SignatureDoesNotMatch',
   'IncompleteSignature',
@@ -29,6 +30,7 @@ const THROTTLED = new Set([
 const MISSING = new Set([
   'ResourceNotFoundException',
   'ResourceNotFound',
+  'NoSuchBucket',
   'DBInstanceNotFoundFault',
   'DBInstanceNotFound',
   'DBParameterGroupNotFoundFault',

@@ -85,7 +85,7 @@ async function runGit(options: Parameters<typeof runChild>[0]) {
     return await runChild(options);
   } catch (error) {
     if (!(error instanceof ChildStartError) || error.code === 'EGUARDIAN') throw error;
-    throw invalid(`${error.message} Install git on the worker; only git steps need it.`);
+    throw invalid(`${error.message} Install git on the worker; only git steps and sources of plans need it.`);
   }
 }
 
@@ -121,7 +121,7 @@ function configuration(env: NodeJS.ProcessEnv): Record<string, string> {
 }
 
 /** No other attempt will reach a remote that is not there or does not let us in. */
-const CLOSED_REMOTE =
+export const CLOSED_REMOTE =
   /does not appear to be a git repository|repository .*not found|authentication failed|could not read (username|password)|permission denied \(|permission to .* denied|host key verification failed|terminal prompts disabled|transport '.*' not allowed|invalid credentials/i;
 
 /** What a reply that is no answer means. `verb` says which git it was, for people. */

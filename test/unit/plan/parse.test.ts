@@ -47,8 +47,8 @@ stages:
 
 describe('a plan that is right', () => {
   it('the document as a plan: no fault, and all of it resolved', () => {
-    const { faults, unavailable, draft, outline } = parse(EXAMPLE);
-    expect([faults, unavailable]).toEqual([[], []]);
+    const { faults, draft, outline } = parse(EXAMPLE);
+    expect(faults).toEqual([]);
     expect(outline.map(({ kind }) => kind)).toEqual([
       ...['config', 'deploy', 'loadTest', 'approval', 'infra', 'reboot'],
       ...['secret', 'git', 'deploy', 'monitor', 'check'],
@@ -57,8 +57,8 @@ describe('a plan that is right', () => {
   });
 
   it('the story: no fault, no warning, and all of it resolved', () => {
-    const { faults, warnings, unavailable, draft, files } = parse(STORY);
-    expect([faults, warnings, unavailable]).toEqual([[], [], []]);
+    const { faults, warnings, draft, files } = parse(STORY);
+    expect([faults, warnings]).toEqual([[], []]);
     expect(files.map(({ path }) => path).sort()).toEqual([
       'docs/commit-message.md',
       'docs/releases/v1.0.1.md',
@@ -371,9 +371,10 @@ describe('what is allowed and probably not meant', () => {
     expect(parse(text).warnings.map(({ code }) => code)).toEqual(['unapprovedChange']);
   });
 
-  it('identities that this version cannot verify are no fault of the plan, and refused', () => {
-    const { faults, unavailable } = planWith((text) => text.replace('timeout: 24h', 'approvers: [ana]'));
-    expect([faults, unavailable.map(({ code }) => code)]).toEqual([[], ['needsIdentity']]);
+  it.each(['approvers: [ana]', 'notInitiator: true'])('%s without identities that are verified', (option) => {
+    const with_ = (text: string) => planWith((plan) => plan.replace('timeout: 24h', text)).faults;
+    expect(with_(option).map(({ code, line }) => [code, line])).toEqual([['needsIdentity', 12]]);
+    expect(with_(`${option}, identity: ssh`)).toEqual([]);
   });
 });
 
