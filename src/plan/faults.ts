@@ -37,6 +37,7 @@ export type FaultCode =
   | 'uselessAggregate'
   | 'oneOf'
   | 'noLogs'
+  | 'noStream'
   | 'notStaged'
   | 'cannotRestart'
   | 'neverSampled'

@@ -4,6 +4,7 @@ import { parseDuration } from './duration.js';
 import type { FaultInput } from './fault-list.js';
 import type { PlanNode } from './node.js';
 import { findReferences, kindsIn } from './references.js';
+import type { Json } from './resolved.js';
 import { traitsOf } from './step-schema.js';
 import { adviseName, listWords } from './suggest.js';
 import {
@@ -222,15 +223,31 @@ function lintLogs(view: PlanView): void {
     const logs = probe?.instances.find(({ stage }) => stage === step.stage)?.node.get('logs');
     if (!logs || hasLogSource((key) => logs.has(key))) continue;
     const deploy = deployFor(step);
-    if (deploy && logOf(deploy) !== undefined) continue;
+    const told = deploy && logOf(deploy);
+    if (told) lintFollowed(view, logs, told);
+    if (told) continue;
     addOnce(view, {
       code: 'noLogs',
       path: logs.path,
       message: `The log of probe ${name} cannot be found: the deploy target of stage ${step.stage.name ?? ''} tells none.`,
-      expected: 'file or command, or a deploy target with logs',
-      fix: 'Add file: … or command: […] here, or logs: […] to the command target.',
+      expected: 'a source (file, command, kubernetes, pm2, journald, compose), or a deploy target with logs',
+      fix: 'Add file: … or another source here, or logs: […] to the command target.',
     });
   }
+}
+
+/** What the target tells may be a log that nothing would tell of a change. */
+function lintFollowed(view: PlanView, logs: PlanNode, told: { [key: string]: Json }): void {
+  const follow = logs.get('follow');
+  const isFollowed = 'kubernetes' in told || 'journald' in told;
+  if (follow?.value !== true || isFollowed) return;
+  addOnce(view, {
+    code: 'noStream',
+    path: follow.path,
+    message: 'The log that the deploy target tells cannot be followed.',
+    expected: 'a log that can be followed: file, kubernetes, journald, or pm2 without ssh',
+    fix: 'Leave follow out, and the log is sampled; or name a source here.',
+  });
 }
 
 function lintLoadTestProbes(view: PlanView): void {

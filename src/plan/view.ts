@@ -144,7 +144,7 @@ export function isStaged({ step, target = '', targetConfig }: DeployView): boole
 
 /** Does a `logs` probe say by itself what it reads? */
 export function hasLogSource(has: (key: string) => boolean): boolean {
-  return ['file', 'command', 'kubernetes', 'pm2', 'journald'].some(has);
+  return ['file', 'command', 'kubernetes', 'pm2', 'journald', 'compose'].some(has);
 }
 
 /** Options of a `logs` probe that reads what the target tells; undefined when it tells none. */

@@ -1,4 +1,4 @@
-/** The example's configuration for real AWS: as far as it goes without an account. */
+/** The examples' configurations, those for real AWS too: as far as it goes without an account. */
 import { cp, mkdtemp, rm } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -8,7 +8,8 @@ import { terraformEnvironment } from '../../src/tools/terraform/files.js';
 import { findInfraTool } from '../../src/tools/terraform/program.js';
 import { terraformIsMissing } from '../support/terraform.js';
 
-const EXAMPLE = new URL('../../examples/connection-pool-fix/infrastructure/', import.meta.url).pathname;
+const EXAMPLES = new URL('../../examples/', import.meta.url).pathname;
+const PLANS = ['connection-pool-fix', 'optional-improvements'];
 
 const missing = await terraformIsMissing();
 const folder = await mkdtemp(join(tmpdir(), 'headgate-aws-'));
@@ -20,25 +21,35 @@ async function terraform(cwd: string, ...args: string[]) {
 }
 
 /** The aws provider is there where terraform's mirrors hold it, or a registry answers. */
-async function initialize(): Promise<boolean> {
-  if (missing) return false;
-  await cp(join(EXAMPLE, 'aws'), join(folder, 'aws'), { recursive: true });
-  const { exitCode } = await terraform(join(folder, 'aws'), 'init', '-backend=false', '-input=false');
-  if (exitCode === 0) return true;
-  console.warn('SKIPPED: terraform finds no aws provider; give it a mirror by TF_CLI_CONFIG_FILE.');
-  return false;
+async function initialize(plan: string): Promise<boolean> {
+  await cp(join(EXAMPLES, plan, 'infrastructure/aws'), join(folder, plan), { recursive: true });
+  const { exitCode } = await terraform(join(folder, plan), 'init', '-backend=false', '-input=false');
+  return exitCode === 0;
 }
-const hasProvider = await initialize();
+const hasProvider = !missing && (await initialize('connection-pool-fix'));
+if (!missing && !hasProvider) {
+  console.warn('SKIPPED: terraform finds no aws provider; give it a mirror by TF_CLI_CONFIG_FILE.');
+}
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
-describe.skipIf(missing)('the infrastructure of the example', () => {
-  it.each(['aws', 'sandbox'])('%s is written as terraform writes it', async (name) => {
-    const { exitCode, stdout } = await terraform(join(EXAMPLE, name), 'fmt', '-check', '-diff', '-no-color');
+describe.skipIf(missing).each(PLANS)('the infrastructure of %s', (plan) => {
+  it('is written as terraform writes it', async () => {
+    const args = ['fmt', '-check', '-diff', '-recursive', '-no-color'];
+    const { exitCode, stdout } = await terraform(join(EXAMPLES, plan, 'infrastructure'), ...args);
     expect([exitCode, stdout]).toEqual([0, '']);
   });
 
+  it('sandbox is valid, without any provider', async () => {
+    const place = join(folder, `${plan}-sandbox`);
+    await cp(join(EXAMPLES, plan, 'infrastructure/sandbox'), place, { recursive: true });
+    expect((await terraform(place, 'init', '-backend=false', '-input=false')).exitCode).toBe(0);
+    const { exitCode, stdout } = await terraform(place, 'validate', '-no-color');
+    expect(exitCode, stdout).toBe(0);
+  });
+
   it.skipIf(!hasProvider)('aws is valid for the aws provider', async () => {
-    const { exitCode, stdout } = await terraform(join(folder, 'aws'), 'validate', '-no-color');
+    expect(await initialize(plan)).toBe(true);
+    const { exitCode, stdout } = await terraform(join(folder, plan), 'validate', '-no-color');
     expect(exitCode, stdout).toBe(0);
   });
 });

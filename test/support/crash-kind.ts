@@ -61,6 +61,8 @@ export interface Fact<W extends World = World> {
 export interface Subject<W extends World = World> {
   /** Tells several of one kind apart. */
   name: string;
+  /** Why it cannot be here: its cells are left out, and counted. */
+  missing?: string;
   /** Activities that carry the effect. */
   acts: ActivityName[];
   open(place: Place, parts: Parts): Promise<W>;

@@ -5,7 +5,9 @@ import { config } from './crash-kind-config.js';
 import { deploy } from './crash-kind-deploy.js';
 import { approval, check, loadTest, monitor, writingCheck } from './crash-kind-gates.js';
 import { git } from './crash-kind-git.js';
+import { githubDeploy, unmarkedGithubDeploy } from './crash-kind-github.js';
 import { infra } from './crash-kind-infra.js';
+import { blueGreen, rolling } from './crash-kind-kubernetes.js';
 import { reboot } from './crash-kind-reboot.js';
 import { brokenVerifyRun, run, unverifiedRun } from './crash-kind-run.js';
 import { secret } from './crash-kind-secret.js';
@@ -16,7 +18,7 @@ export const CRASH_KINDS: { [Kind in StepKind]: Subject[] } = {
   infra: [infra],
   reboot: [reboot],
   git: [git],
-  deploy: [deploy],
+  deploy: [deploy, githubDeploy, unmarkedGithubDeploy],
   check: [check, writingCheck],
   loadTest: [loadTest],
   approval: [approval],

@@ -57,7 +57,8 @@ export function describeTarget(
         const first = await bound.prepare();
         expect(await bound.prepare()).toEqual(first);
         expect(first.version).toBe('v1.0.1');
-        expect(await bound.status()).toEqual({ live: before.live, candidate: first });
+        const { live, candidate, unsettled } = await bound.status();
+        expect({ live, candidate, unsettled }).toEqual({ live: before.live, candidate: first });
       });
 
     if (!opaque)

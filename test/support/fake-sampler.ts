@@ -2,8 +2,8 @@
 import type { Clock } from '../../src/activities/clock.js';
 import type { Sampled, Sampler } from '../../src/activities/sampler.js';
 import { extendWindows, judge } from '../../src/adapters/probes/judge.js';
-import type { Sample } from '../../src/adapters/probes/probe.js';
-import type { MonitoredProbe, ProbeLimits, ProbeSpec } from '../../src/plan/resolved.js';
+import type { Followed, Sample } from '../../src/adapters/probes/probe.js';
+import type { Json, MonitoredProbe, ProbeLimits, ProbeSpec } from '../../src/plan/resolved.js';
 
 interface Sleeper {
   atMs: number;
@@ -26,12 +26,19 @@ export class ManualClock implements Clock {
   sleep(ms: number, signal: AbortSignal): Promise<void> {
     return new Promise((resolve, reject) => {
       if (signal.aborted) return reject(signal.reason);
-      const sleeper = { atMs: this.#nowMs + Math.max(0, ms), wake: resolve };
-      this.#sleepers.push(sleeper);
-      signal.addEventListener('abort', () => {
+      const leave = () => {
         this.#sleepers = this.#sleepers.filter((each) => each !== sleeper);
         reject(signal.reason);
-      });
+      };
+      const sleeper = {
+        atMs: this.#nowMs + Math.max(0, ms),
+        wake: () => {
+          signal.removeEventListener('abort', leave);
+          resolve();
+        },
+      };
+      this.#sleepers.push(sleeper);
+      signal.addEventListener('abort', leave);
     });
   }
 
@@ -65,17 +72,26 @@ export interface FakeSampler extends Sampler {
   overlap: number;
 }
 
+export interface FollowScript {
+  nth: number;
+  cursor: Json | undefined;
+  signal: AbortSignal;
+}
+
 export interface FakeSamplerOptions {
   clock: Clock;
   /** The `nth` sample (from 1) of a probe. */
   answer(probe: ProbeSpec, nth: number): Sample | Promise<Sample>;
   writes?: string[];
+  /** What a probe with `follow: true` tells, from its `nth` connection (from 1) on. */
+  follow?(probe: ProbeSpec, from: FollowScript): AsyncIterable<Followed>;
   durationMs?: (probe: ProbeSpec, nth: number) => number;
 }
 
 export function createFakeSampler(options: FakeSamplerOptions): FakeSampler {
   const { clock } = options;
   const underway = new Map<string, number>();
+  const connections = new Map<string, number>();
   const sampler: FakeSampler = {
     taken: [],
     overlap: 0,
@@ -102,6 +118,24 @@ export function createFakeSampler(options: FakeSamplerOptions): FakeSampler {
     },
     sampleAll: (subject, specs, signal) =>
       Promise.all(specs.map((spec) => sampler.sampleOnce(subject, spec, signal))),
+    isFollowed: ({ config }) => config.follow === true,
+    async *follow(_subject, spec, signal, cursor) {
+      const nth = (connections.get(spec.name) ?? 0) + 1;
+      connections.set(spec.name, nth);
+      for await (const told of options.follow?.(spec, { nth, cursor, signal }) ?? []) {
+        yield {
+          cursor: told.cursor,
+          gap: told.gap,
+          isEvidence: told.sample.kind === 'sample' || told.sample.kind === 'fail',
+          judge(windows) {
+            const extended = extendWindows(windows, spec, told.sample);
+            const at = new Date(clock.now()).toISOString();
+            const measurement = judge(spec, told.sample, { at, durationMs: 0, windows: extended });
+            return { measurement, sample: told.sample, windows: extended };
+          },
+        };
+      }
+    },
     writes: ({ name }) => options.writes?.includes(name) ?? false,
     inForcePaths: ({ kind }) => (kind === 'poolMetrics' ? ['pool.limit'] : []),
   };

@@ -39,6 +39,8 @@ export interface Sshd {
 export interface SshdOptions {
   /** Default: the one that OpenSSH has built in. Empty: none. */
   subsystem?: string;
+  /** What every session there finds in its environment. */
+  environment?: Record<string, string>;
 }
 
 const PLACES = ['/usr/sbin/sshd', '/usr/local/sbin/sshd', '/usr/bin/sshd'];
@@ -71,7 +73,8 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
   // Other users of the machine are logged in to as well, and the server reads it as them.
   chmodSync(folder, 0o755);
   writeFileSync(join(folder, 'authorized'), readFileSync(join(folder, 'client.pub')), { mode: 0o644 });
-  const { subsystem = 'internal-sftp' } = options;
+  const { subsystem = 'internal-sftp', environment = {} } = options;
+  const variables = Object.entries(environment).map(([key, value]) => `"${key}=${value}"`);
   const lines = [
     `Port ${port}`,
     'ListenAddress 127.0.0.1',
@@ -84,6 +87,7 @@ export async function startSshd(options: SshdOptions = {}): Promise<Sshd> {
     'PermitRootLogin yes',
     'MaxStartups 100',
     ...(subsystem ? [`Subsystem sftp ${subsystem}`] : []),
+    ...(variables.length > 0 ? [`SetEnv ${variables.join(' ')}`] : []),
   ];
   writeFileSync(join(folder, 'sshd_config'), `${lines.join('\n')}\n`);
   let logins = 0;

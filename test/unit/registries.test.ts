@@ -10,6 +10,7 @@ import { TARGET_KINDS } from '../../src/plan/step-schema.js';
 import { ArtifactStore } from '../../src/platform/artifacts.js';
 import { runChild } from '../../src/platform/children.js';
 import { Redactor } from '../../src/platform/redaction.js';
+import { noHosts } from '../support/no-hosts.js';
 
 const ADAPTERS = new URL('../../src/adapters/', import.meta.url);
 
@@ -28,6 +29,7 @@ describe.each([
     kinds: PROBE_KINDS,
     registry: () =>
       createProbes({
+        ...noHosts,
         references: { resolveText: never },
         artifacts: new ArtifactStore('/nowhere', new Redactor()),
         runChild,
@@ -41,7 +43,8 @@ describe.each([
   {
     sort: 'targets',
     kinds: TARGET_KINDS,
-    registry: () => createTargets({ runChild, commandsEnabled: false }),
+    registry: () =>
+      createTargets({ runChild, env: {}, commandsEnabled: false, kubernetes: never, ssh: { run: never } }),
   },
   { sort: 'notifiers', kinds: NOTIFIER_KINDS, registry: () => createNotifiers() },
 ])('$sort', ({ sort, kinds, registry }) => {

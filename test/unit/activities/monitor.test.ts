@@ -1,6 +1,7 @@
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
-import { createMonitorActivities, openSlot } from '../../../src/activities/monitor/index.js';
+import { createMonitorActivities } from '../../../src/activities/monitor/index.js';
+import { openSlot } from '../../../src/activities/monitor/slots.js';
 import type { SampleInput, SamplerState } from '../../../src/contract/activities.js';
 import type { MonitoredProbe } from '../../../src/plan/resolved.js';
 import {

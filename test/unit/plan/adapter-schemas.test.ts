@@ -48,6 +48,93 @@ describe('cloudwatch', () => {
   });
 });
 
+describe('logs', () => {
+  it.each([
+    'file: app.log, follow: true',
+    'command: [journal]',
+    'kubernetes: { namespace: shop, deployment: shop, previous: true }, follow: true',
+    'kubernetes: { context: prod, namespace: shop, deployment: shop, container: web, release: "shop@1" }',
+    'pm2: shop, follow: true',
+    'pm2: shop, ssh: { host: a, user: b, port: 22 }',
+    'journald: shop.service, ssh: { host: a }, follow: true',
+    'compose: api, directory: /app, ssh: { host: a }',
+    'file: app.log, comparedTo: before',
+  ])('are those of {%s}', (source) => {
+    expect(told(`logs: { pattern: x, ${source} }`).filter(({ path }) => path.includes('logs'))).toEqual([]);
+  });
+
+  it.each([
+    ['file: app.log, pm2: shop', 'oneOf', ''],
+    ['journald: a, compose: b', 'oneOf', ''],
+    ['file: app.log, ssh: { host: a }', 'oneOf', '.ssh'],
+    ['pm2: shop, directory: /app', 'oneOf', '.directory'],
+    ['command: [journal], follow: true', 'noStream', '.follow'],
+    ['compose: api, follow: true', 'noStream', '.follow'],
+    ['pm2: shop, ssh: { host: a }, follow: true', 'noStream', '.follow'],
+    ['file: app.log, comparedTo: before, follow: true', 'noStream', '.follow'],
+  ])('not by {%s}', (source, code, path) => {
+    expect(told(`logs: { pattern: x, ${source} }`)).toMatchObject([
+      { code, path: `probes.one.logs${path}`, fix: expect.any(String) },
+    ]);
+  });
+
+  it('a misspelt key is named, and nothing else', () => {
+    expect(told('logs: { pattern: x, jornald: a, ssh: { host: a } }')).toMatchObject([
+      { code: 'unknownKey', path: 'probes.one.logs.jornald' },
+    ]);
+  });
+});
+
+describe('logs of the deploy target', () => {
+  const faults = (target: string) =>
+    parsePlan({
+      file: 'rollout.yaml',
+      overrides: {},
+      text: `apiVersion: headgate/v1
+application: shop
+version: v1
+probes:
+  one: { logs: { pattern: x, follow: true }, expect: { path: count, equals: 0 } }
+stages:
+  - name: production
+    steps:
+      - approval: { timeout: 1h }
+      - deploy: { ${target}, afterPromotion: [] }
+      - monitor: { probes: [one], for: 1h, interval: 5s }
+`,
+    }).faults.filter(({ code }) => code === 'noStream' || code === 'noLogs');
+
+  it('are followed where the target has a stream', () => {
+    const kubernetes =
+      'kubernetes: { namespace: a, deployment: b, service: c, url: "http://a" }, strategy: rolling';
+    expect(faults(kubernetes)).toEqual([]);
+  });
+
+  it('and that is a fault where it has none', () => {
+    const command = 'command: { status: [a], promote: [a], logs: [a] }, strategy: immediate';
+    expect(faults(command)).toMatchObject([{ code: 'noStream', path: 'probes.one.logs.follow' }]);
+  });
+});
+
+describe('postgres', () => {
+  const url = 'url: "${env:DATABASE_URL}"';
+
+  it('asks one question', () => {
+    expect(told(`postgres: { ${url}, query: select 1 }`)).toEqual([]);
+    expect(told(`postgres: { ${url}, preset: activity }`)).toEqual([]);
+    expect(told(`postgres: { ${url}, preset: statements }`)).toEqual([]);
+  });
+
+  it.each(['', ', query: select 1, preset: activity', ', preset: activity, parameters: [1]'])(
+    'not by {url%s}',
+    (question) => {
+      expect(told(`postgres: { ${url}${question} }`)).toMatchObject([
+        { code: 'oneOf', path: 'probes.one.postgres' },
+      ]);
+    },
+  );
+});
+
 describe('command', () => {
   it('no secret becomes an argument', () => {
     expect(told('command: { argv: [measure, "${env:TOKEN}"] }')).toMatchObject([
