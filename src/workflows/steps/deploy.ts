@@ -22,6 +22,7 @@ import { judgeTogether } from '../gates.js';
 import type { Run } from '../run.js';
 import { databaseUrlOf, plannedLimit, probesOfDeploy, probesOfStage } from '../stage-facts.js';
 import { describeError, gateFailed, isFailure, now } from '../stop.js';
+import { mendDeploy } from './deploy-mend.js';
 import type { RestorationCheck, StepVerbs } from './step-verbs.js';
 
 const IN_FORCE_TRIES = 10;
@@ -70,8 +71,7 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
       const again = step.config.startsFrom.length > 0 ? ', started again from what is restored' : '';
       return `${step.name}: traffic back on ${look.found.live.id} (${look.found.live.version})${again}`;
     },
-    mend: (step, look) =>
-      `promote ${look.found.live.id} at target ${step.config.target} of ${step.stage} by its own tool: ${commandOf(step, 'restore')}`,
+    mend: (step, look) => mendDeploy(step, look.found),
 
     async traffic(run, step, look) {
       const restored = (look.found.staged ? undoingEffect : undoingApply)(
@@ -281,13 +281,6 @@ export async function measureChanged(run: Run, stage: ResolvedStage): Promise<Ch
 
 function input(run: Run, step: DeployStep) {
   return { context: run.contextOf(step.stage), step };
-}
-
-function commandOf(step: DeployStep, verb: string): string {
-  const command = step.config.targetConfig[verb];
-  return Array.isArray(command)
-    ? command.map((word) => (typeof word === 'string' ? word : JSON.stringify(word))).join(' ')
-    : `${verb} of ${step.config.target}`;
 }
 
 function show(value: Json | undefined): string {

@@ -79,9 +79,8 @@ describe('logs', () => {
   });
 
   it('a misspelt key is named, and nothing else', () => {
-    expect(told('logs: { pattern: x, jornald: a, ssh: { host: a } }')).toMatchObject([
-      { code: 'unknownKey', path: 'probes.one.logs.jornald' },
-    ]);
+    const faults = told('logs: { pattern: x, file: app.log, jornald: a, ssh: { host: a } }');
+    expect(faults).toMatchObject([{ code: 'unknownKey', path: 'probes.one.logs.jornald' }]);
   });
 });
 
