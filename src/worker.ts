@@ -16,6 +16,7 @@ import { createEvidenceActivities } from './activities/evidence.js';
 import { createExamineActivities, type ExaminedTool } from './activities/examine.js';
 import { createGateActivities } from './activities/gates.js';
 import { createGitActivities } from './activities/git/index.js';
+import { createIdentityActivities } from './activities/identity.js';
 import { createInfraActivities } from './activities/infra/index.js';
 import { createLoadTestActivities } from './activities/load-test/index.js';
 import { createLockActivities } from './activities/lock.js';
@@ -33,7 +34,6 @@ import { createProbes } from './adapters/probes/registry.js';
 import { createTargets } from './adapters/targets/registry.js';
 import type { HeadgateActivities } from './contract/activities.js';
 import { LONG_TASK_QUEUE, TASK_QUEUE } from './contract/messages.js';
-import { ArtifactStore } from './platform/artifacts.js';
 import { runChild } from './platform/children.js';
 import {
   connectTemporal,
@@ -47,7 +47,11 @@ import { processFacts } from './platform/process-facts.js';
 import { Redactor } from './platform/redaction.js';
 import { References } from './platform/references.js';
 import { type Capability, loadSettings, type Settings } from './platform/settings.js';
+import { SourceInterceptor } from './platform/source-interceptor.js';
+import type { Sources } from './platform/sources.js';
+import { verifySignature } from './platform/ssh-signatures.js';
 import { findOnPath, locateTool, resolveTool, type ToolName } from './platform/tool-resolver.js';
+import { createArtifactStore } from './tools/aws/artifact-store.js';
 import { createCloudWatch } from './tools/aws/cloudwatch.js';
 import { createRds } from './tools/aws/rds.js';
 import { secretTexts } from './tools/aws/secret-texts.js';
@@ -56,7 +60,11 @@ import { createLocalFiles } from './tools/dotenv/files.js';
 import { dotenvTexts } from './tools/dotenv/index.js';
 import { createSshFiles } from './tools/dotenv/ssh-files.js';
 import { createGit } from './tools/git/index.js';
+import { createSources } from './tools/git/sources.js';
 import { createK6, K6_EXIT } from './tools/k6.js';
+import { createKubernetes } from './tools/kubernetes/client.js';
+import { createImageResolver } from './tools/registry/index.js';
+import { createSsh } from './tools/ssh/index.js';
 import { createTerraform } from './tools/terraform/index.js';
 import { findInfraTool } from './tools/terraform/program.js';
 
@@ -90,7 +98,10 @@ export async function runWorker({ enabled, pidFile, onReady, decorate }: WorkerR
   try {
     const created = createActivities(settings, redactor, temporal);
     const activities = decorate?.(created) ?? created;
-    const workers = await createWorkers({ connection, namespace }, activities, redactor);
+    const workers = await createWorkers({ connection, namespace }, activities, {
+      redactor,
+      sources: createSources({ env: process.env, home: settings.home }),
+    });
     const stop = () => workers.forEach(stopWorker);
     process.once('SIGINT', stop).once('SIGTERM', stop);
     const running = Promise.all(workers.map((worker) => worker.run()));
@@ -111,7 +122,7 @@ function stopWorker(worker: Worker): void {
 async function createWorkers(
   where: Pick<WorkerOptions, 'connection' | 'namespace'>,
   activities: HeadgateActivities,
-  redactor: Redactor,
+  { redactor, sources }: { redactor: Redactor; sources: Sources },
 ): Promise<Worker[]> {
   const common = {
     ...where,
@@ -121,7 +132,12 @@ async function createWorkers(
     maxHeartbeatThrottleInterval: '1s',
     defaultHeartbeatThrottleInterval: '1s',
     shutdownGraceTime: '5s',
-    interceptors: { activity: [() => ({ inbound: new ErrorMappingInterceptor(redactor) })] },
+    interceptors: {
+      activity: [
+        () => ({ inbound: new ErrorMappingInterceptor(redactor) }),
+        () => ({ inbound: new SourceInterceptor(sources) }),
+      ],
+    },
   } satisfies Partial<WorkerOptions>;
   const code = await readFile(pathOf('../workflow-bundle.js'), 'utf8');
   return [
@@ -140,7 +156,7 @@ function createActivities(
   { client }: TemporalConnection,
 ): HeadgateActivities {
   const secrets = createSecretStore();
-  const artifacts = new ArtifactStore(settings.home, redactor);
+  const artifacts = createArtifactStore(settings, redactor);
   const references = new References({
     allowed: settings.allowedReferences,
     env: process.env,
@@ -149,7 +165,13 @@ function createActivities(
   });
   const commandsEnabled = settings.enabled.includes('command');
   const rds = createRds();
+  const { env } = process;
+  const ssh = createSsh({ runChild, env });
+  const kubernetes = createKubernetes(env);
   const probes = createProbes({
+    env,
+    ssh,
+    kubernetes,
     artifacts,
     references,
     runChild,
@@ -160,13 +182,13 @@ function createActivities(
     cloudwatch: createCloudWatch(),
   });
   const sampler = createSampler({ probes, references, redactor, now: Date.now });
-  const targets = createTargets({ runChild, commandsEnabled });
-  const { env } = process;
+  const targets = createTargets({ runChild, env, commandsEnabled, kubernetes, ssh });
   const sftp = { runChild, env, scratch: join(settings.home, 'cache', 'sftp') };
   return {
     ...createPlanFileActivities(),
     ...createWindowActivities({ now: Date.now }),
     ...createLockActivities({ client }),
+    ...createIdentityActivities({ allowedSigners: settings.allowedSigners, verifySignature }),
     ...createConfigActivities({
       openHost: (place, signal) =>
         place.kind === 'local' ? createLocalFiles() : createSshFiles(sftp, place, signal),
@@ -195,7 +217,11 @@ function createActivities(
       artifacts,
       redactor,
     }),
-    ...createDeployActivities({ targets, references, resolveImage: async () => ({ why: 'TODO' }) }),
+    ...createDeployActivities({
+      targets,
+      references,
+      resolveImage: createImageResolver({ runChild, env }).resolve,
+    }),
     ...createDiagnosticsActivities({ targets, references, sampler, artifacts, redactor, now: Date.now }),
     ...createBudgetActivities({ sampler }),
     ...createGateActivities({ sampler, clock: systemClock }),
@@ -209,9 +235,14 @@ function createActivities(
       clock: systemClock,
     }),
     ...createEvidenceActivities({ artifacts }),
-    ...createNotifyActivities({ notifiers: createNotifiers(), references, redactor }),
+    ...createNotifyActivities({
+      notifiers: createNotifiers(),
+      references,
+      redactor,
+      temporalUi: settings.temporalUi,
+    }),
     ...createReportActivities({ artifacts }),
-    ...createExamineActivities({ settings, env, tools: toolsToExamine(env) }),
+    ...createExamineActivities({ settings, env, tools: toolsToExamine(env), artifacts }),
   };
 }
 
@@ -240,6 +271,18 @@ function toolsToExamine(env: NodeJS.ProcessEnv): ExaminedTool[] {
       find: () => installed('terraform'),
     },
     { name: 'git', neededBy: 'git steps', fix: 'install git', find: () => onPath('git') },
+    {
+      name: 'ssh',
+      neededBy: 'deploys to ssh targets',
+      fix: "install OpenSSH's client",
+      find: () => onPath('ssh'),
+    },
+    {
+      name: 'docker',
+      neededBy: 'deploys to dockerStack targets',
+      fix: 'install the docker command line',
+      find: () => onPath('docker'),
+    },
     {
       name: 'sftp',
       neededBy: 'config steps over ssh',

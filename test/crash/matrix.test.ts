@@ -30,6 +30,7 @@ const CHANGING = ['traffic', 'stop', 'state', 'restart'];
 const kinds = Object.keys(STEP_KINDS) as StepKind[];
 const subjects = kinds.flatMap((kind) => (CRASH_KINDS[kind] ?? []).map((subject) => ({ kind, subject })));
 const cells = subjects.flatMap(({ kind, subject }) => cellsOf(kind, subject));
+const present = subjects.filter(({ subject }) => subject.missing === undefined);
 const nameOf = (cell: Cell) => `crash-${cells.indexOf(cell)}`;
 /** Seconds that a cell took, where it held. */
 const held = new Map<Cell, number>();
@@ -51,14 +52,15 @@ describe.skipIf(missing)('killed', { concurrent: true }, () => {
     [temporal, moto] = await Promise.all([startTemporal(cells.map(nameOf)), startMoto()]);
   });
   afterAll(async () => {
-    console.log(renderMatrix(subjects, cells, held));
+    const possible = cells.filter(({ subject }) => subject.missing === undefined);
+    console.log(renderMatrix(present, possible, held));
     await temporal.teardown();
     await moto.stop();
   });
 
   for (const cell of cells) {
     const { subject, moment, fact } = cell;
-    it(`${subject.name}: ${WORDS[moment]} ${fact.name}`, async () => {
+    it.skipIf(subject.missing !== undefined)(`${subject.name}: ${WORDS[moment]} ${fact.name}`, async () => {
       const startedAt = performance.now();
       await runCell(cell, { address: temporal.address, aws: moto.url }, nameOf(cell));
       held.set(cell, (performance.now() - startedAt) / 1000);

@@ -12,6 +12,7 @@ import { References } from '../../src/platform/references.js';
 import { createCloudWatch } from '../../src/tools/aws/cloudwatch.js';
 import { createRds } from '../../src/tools/aws/rds.js';
 import { type LocalServer, serve } from '../support/http-server.js';
+import { noHosts } from '../support/no-hosts.js';
 import { deployStep } from '../support/plans.js';
 import { type PostgresServer, startPostgres } from '../support/postgres.js';
 import { subjectOf } from '../support/subject.js';
@@ -40,6 +41,7 @@ describe('measureBudget', () => {
       redactor,
     });
     const probes = createProbes({
+      ...noHosts,
       references,
       artifacts: new ArtifactStore('/nowhere', redactor),
       runChild,

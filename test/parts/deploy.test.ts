@@ -12,11 +12,15 @@ import type { DeployStep, Json } from '../../src/plan/resolved.js';
 import { runChild } from '../../src/platform/children.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
+import { createKubernetes } from '../../src/tools/kubernetes/client.js';
+import { createSsh } from '../../src/tools/ssh/index.js';
 import { describeTarget } from '../support/describe-target.js';
 import { subjectOf } from '../support/subject.js';
 import { targetCall } from '../support/target-call.js';
 
 const PROGRAM = fileURLToPath(new URL('../fixtures/target.mjs', import.meta.url));
+const ssh = createSsh({ runChild, env: {} });
+const kubernetes = createKubernetes({});
 const OLD: Release = { id: 'blue', version: 'v1.0.0', url: 'http://127.0.0.1:1' };
 
 async function openWorld() {
@@ -44,7 +48,7 @@ async function openWorld() {
 
 describeTarget('command', async () => {
   const world = await openWorld();
-  const target = createTargets({ runChild, commandsEnabled: true }).get('command');
+  const target = createTargets({ runChild, env: {}, commandsEnabled: true, kubernetes, ssh }).get('command');
   if (!target) throw new Error('no command target');
   await world.writeLog('blue.log', 'Listening on port 4000\n');
   return {
@@ -65,7 +69,7 @@ describe('deploy activities over a command target', () => {
 
   const activities = (commandsEnabled = true) =>
     createDeployActivities({
-      targets: createTargets({ runChild, commandsEnabled }),
+      targets: createTargets({ runChild, env: {}, commandsEnabled, kubernetes, ssh }),
       references: new References({
         allowed: [],
         env: {},

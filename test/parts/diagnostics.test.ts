@@ -12,7 +12,6 @@ import {
   createDiagnosticsActivities,
   type DiagnosticsManifest,
 } from '../../src/activities/diagnostics/index.js';
-import { removeLiterals } from '../../src/activities/diagnostics/sql-literals.js';
 import { createSampler } from '../../src/activities/sampler.js';
 import { createPoolMetricsProbe } from '../../src/adapters/probes/poolMetrics/index.js';
 import { schema as poolMetricsSchema } from '../../src/adapters/probes/poolMetrics/schema.js';
@@ -29,6 +28,7 @@ import { ArtifactStore } from '../../src/platform/artifacts.js';
 import { runChild } from '../../src/platform/children.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
+import { removeLiterals } from '../../src/platform/sql-literals.js';
 import { closedAddress, type LocalServer, serve } from '../support/http-server.js';
 import { deployStep } from '../support/plans.js';
 import { type PostgresServer, startPostgres } from '../support/postgres.js';

@@ -20,6 +20,7 @@ import { createCloudWatch } from '../../src/tools/aws/cloudwatch.js';
 import { createRds } from '../../src/tools/aws/rds.js';
 import { createK6, K6_EXIT } from '../../src/tools/k6.js';
 import { type LocalServer, serve } from '../support/http-server.js';
+import { noHosts } from '../support/no-hosts.js';
 import { subjectOf } from '../support/subject.js';
 
 const HEAD = `import http from 'k6/http';
@@ -64,6 +65,7 @@ describe('loadTest', () => {
       redactor,
     });
     const probes = createProbes({
+      ...noHosts,
       references,
       artifacts,
       runChild,

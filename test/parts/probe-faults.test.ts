@@ -14,6 +14,7 @@ import { createRds } from '../../src/tools/aws/rds.js';
 import { createSecretStore } from '../../src/tools/aws/secrets-manager.js';
 import { type FaultProxy, type HttpFault, startFaultProxy } from '../support/fault-proxy.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
+import { noHosts } from '../support/no-hosts.js';
 import { INSTANCE, type LocalRds, startLocalRds } from '../support/sandbox-rds.js';
 import { subjectOf } from '../support/subject.js';
 import { startTcpProxy, type TcpFault, type TcpProxy } from '../support/tcp-proxy.js';
@@ -41,6 +42,7 @@ function samplerOf(endpoints: { rds?: string; aws?: string }): Sampler {
   const secrets = createSecretStore(aws);
   const references = new References({ allowed: [], env: {}, readSecret: async () => '', redactor });
   const probes = createProbes({
+    ...noHosts,
     references,
     artifacts: new ArtifactStore('/nowhere', redactor),
     runChild,

@@ -13,6 +13,7 @@ import { ArtifactStore } from '../../src/platform/artifacts.js';
 import { runChild } from '../../src/platform/children.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { describeProbe } from '../support/describe-probe.js';
+import { noHosts } from '../support/no-hosts.js';
 import { subjectOf } from '../support/subject.js';
 
 const STARTED = '2026-01-16T12:00:00.000Z';
@@ -25,7 +26,7 @@ beforeAll(async () => {
 afterAll(() => rm(folder, { recursive: true, force: true }));
 
 const logsProbe = (commandsEnabled = true) =>
-  checked(logsSchema, createLogsProbe({ runChild, commandsEnabled, now: () => NOW }));
+  checked(logsSchema, createLogsProbe({ ...noHosts, runChild, commandsEnabled, now: () => NOW }));
 
 async function writeLog(name: string, lines: string[]): Promise<string> {
   const path = join(folder, name);

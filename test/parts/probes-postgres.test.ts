@@ -4,7 +4,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createPostgresProbe } from '../../src/adapters/probes/postgres/index.js';
 import { schema } from '../../src/adapters/probes/postgres/schema.js';
 import { checked } from '../../src/adapters/probes/registry.js';
-import type { Json } from '../../src/plan/resolved.js';
+import type { Expectation, Json } from '../../src/plan/resolved.js';
 import { describeProbe } from '../support/describe-probe.js';
 import { type PostgresServer, startPostgres } from '../support/postgres.js';
 import { subjectOf } from '../support/subject.js';
@@ -17,7 +17,7 @@ let server: PostgresServer;
 beforeAll(async () => {
   server = await startPostgres({
     maxConnections: MAX_CONNECTIONS,
-    settings: { superuser_reserved_connections: '1' },
+    settings: { superuser_reserved_connections: '1', shared_preload_libraries: 'pg_stat_statements' },
   });
   await server.query("create role app login password 'app-password'");
   await server.query('create table bookings (id serial primary key, reference text)');
@@ -74,6 +74,9 @@ describeProbe('postgres', async () => {
       'no such database': { url: server.urlOf('app', 'app-password', 'nowhere'), query: 'select 1 as n' },
       'no PostgreSQL': { url: 'postgresql://a:b@127.0.0.1:1/c', query: 'select 1 as n' },
       'no URL': { url: 'mysql://127.0.0.1/c', query: 'select 1 as n' },
+      'neither query nor preset': { url: server.url },
+      'both query and preset': { url: server.url, query: 'select 1 as n', preset: 'activity' },
+      'no such preset': { url: server.url, preset: 'locks' },
       'missing parameters': { url: server.url, query: 'select $1::int as n' },
       silence: { url: silent.url, query: 'select 1 as n' },
     },
@@ -165,5 +168,94 @@ describe('postgres', () => {
     await expect
       .poll(async () => (await sample('select 1', { url })).kind, { timeout: 10_000 })
       .toBe('sample');
+  });
+});
+
+describe('presets', () => {
+  const ask = (preset: string, options: { url?: string; expect?: Expectation[] } = {}) =>
+    probe.sample({
+      config: { url: options.url ?? server.url, preset },
+      subject,
+      expect: options.expect ?? [],
+      timeoutMs: 5_000,
+      signal: new AbortController().signal,
+    });
+  const urlOfApp = () => server.urlOf('app', 'app-password');
+
+  /** Sessions of the superuser: one in a transaction, one that waits for it. */
+  async function withSessions(work: () => Promise<void>): Promise<void> {
+    await untilNobodyIsConnected();
+    const clients = [1, 2].map(() => new pg.Client({ connectionString: server.url }));
+    const [first, second] = clients;
+    try {
+      for (const client of clients) await client.connect();
+      await first?.query('begin; lock table bookings');
+      const waiting = second?.query('begin; lock table bookings');
+      await work();
+      await first?.query('rollback');
+      await waiting;
+    } finally {
+      await Promise.all(clients.map((client) => client.end()));
+    }
+  }
+
+  it('activity counts who is connected and what they do, without itself', async () => {
+    await withSessions(async () => {
+      await expect
+        .poll(async () => ask('activity'))
+        .toMatchObject({
+          kind: 'sample',
+          value: { connections: 2, active: 1, idleInTransaction: 1, waiting: 1, maxConnections: 6 },
+        });
+      const found = await ask('activity');
+      expect(found).toHaveProperty('value.utilizationPercent', 33.3);
+      expect(found).toHaveProperty('value.oldestTransactionMs', expect.any(Number));
+      expect(found).not.toHaveProperty('value.hidden');
+    });
+    await untilNobodyIsConnected();
+    expect(await ask('activity')).toHaveProperty('value', {
+      connections: 0,
+      active: 0,
+      idleInTransaction: 0,
+      waiting: 0,
+      maxConnections: 6,
+      utilizationPercent: 0,
+      oldestTransactionMs: 0,
+    });
+  });
+
+  it('activity reads nothing as zero that other sessions hide from the user', async () => {
+    await withSessions(async () => {
+      const url = urlOfApp();
+      expect(await ask('activity', { url })).toHaveProperty('value', {
+        connections: 2,
+        maxConnections: 6,
+        utilizationPercent: 33.3,
+      });
+      expect(await ask('activity', { url, expect: [{ path: 'active', lt: 1 }] })).toMatchObject({
+        kind: 'inconclusive',
+        message: expect.stringContaining('grant pg_read_all_stats'),
+      });
+      await server.query('grant pg_read_all_stats to app');
+      expect(await ask('activity', { url, expect: [{ path: 'active', lt: 1 }] })).toMatchObject({
+        value: { active: 1 },
+      });
+    });
+  });
+
+  it('statements says what is missing, then what is slow, without its literals', async () => {
+    expect(await ask('statements')).toMatchObject({
+      kind: 'inconclusive',
+      message: expect.stringContaining('CREATE EXTENSION pg_stat_statements'),
+    });
+    await server.query('create schema extensions');
+    await server.query('create extension pg_stat_statements schema extensions');
+    await server.query("select 1 as quick where 'CANARY' = 'x'");
+    expect(await ask('statements')).toMatchObject({ kind: 'sample', value: { slow: 0, slowest: [] } });
+    await server.query("do $$ begin perform pg_sleep(1.1), 'CANARY'; end $$");
+    const found = await ask('statements');
+    expect(found).toMatchObject({ value: { slow: 1, slowest: [{ calls: 1, meanMs: expect.any(Number) }] } });
+    expect(found).toHaveProperty('value.worstMeanMs', expect.any(Number));
+    expect(JSON.stringify(found)).not.toContain('CANARY');
   });
 });

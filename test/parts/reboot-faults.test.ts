@@ -17,6 +17,7 @@ import { createCloudWatch } from '../../src/tools/aws/cloudwatch.js';
 import { createRds } from '../../src/tools/aws/rds.js';
 import { attempt } from '../support/attempt.js';
 import { type FaultProxy, type HttpFault, startFaultProxy } from '../support/fault-proxy.js';
+import { noHosts } from '../support/no-hosts.js';
 import { INSTANCE, type LocalRds, startLocalRds } from '../support/sandbox-rds.js';
 import { subjectOf } from '../support/subject.js';
 
@@ -68,6 +69,7 @@ describe('reboot, behind an RDS that fails', () => {
     });
     const rds = createRds({ endpoint: proxy.url });
     const probes = createProbes({
+      ...noHosts,
       references,
       artifacts: new ArtifactStore('/nowhere', redactor),
       runChild,

@@ -17,6 +17,7 @@ import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
 import { createCloudWatch } from '../../src/tools/aws/cloudwatch.js';
 import { createRds, type Rds } from '../../src/tools/aws/rds.js';
+import { noHosts } from '../support/no-hosts.js';
 import { INSTANCE, type LocalRds, startLocalRds } from '../support/sandbox-rds.js';
 
 const region = 'us-east-1';
@@ -81,6 +82,7 @@ function activitiesOf({ rds: change = {}, clock = systemClock }: Setup) {
     redactor,
   });
   const probes = createProbes({
+    ...noHosts,
     references,
     artifacts: new ArtifactStore('/nowhere', redactor),
     runChild,

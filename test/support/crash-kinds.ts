@@ -6,6 +6,7 @@ import { deploy } from './crash-kind-deploy.js';
 import { approval, check, loadTest, monitor, writingCheck } from './crash-kind-gates.js';
 import { git } from './crash-kind-git.js';
 import { githubDeploy, unmarkedGithubDeploy } from './crash-kind-github.js';
+import { sshDeploy, stackDeploy } from './crash-kind-hosts.js';
 import { infra } from './crash-kind-infra.js';
 import { blueGreen, rolling } from './crash-kind-kubernetes.js';
 import { reboot } from './crash-kind-reboot.js';
@@ -18,7 +19,7 @@ export const CRASH_KINDS: { [Kind in StepKind]: Subject[] } = {
   infra: [infra],
   reboot: [reboot],
   git: [git],
-  deploy: [deploy, githubDeploy, unmarkedGithubDeploy],
+  deploy: [deploy, githubDeploy, unmarkedGithubDeploy, rolling, blueGreen, sshDeploy, stackDeploy],
   check: [check, writingCheck],
   loadTest: [loadTest],
   approval: [approval],

@@ -81,7 +81,7 @@ export async function startRegistry(program: string): Promise<Registry> {
     stdio: 'ignore',
     env,
   });
-  const send = (path: string, options: RequestInit = {}) =>
+  const send: Send = (path, options = {}) =>
     fetch(new URL(path, `http://${host}`), {
       ...options,
       headers: { authorization: LOGIN, ...options.headers },
@@ -100,7 +100,13 @@ export async function startRegistry(program: string): Promise<Registry> {
   };
 }
 
-type Send = (path: string, options?: RequestInit) => Promise<Response>;
+interface SendOptions {
+  method?: string;
+  body?: string;
+  headers?: Record<string, string>;
+}
+
+type Send = (path: string, options?: SendOptions) => Promise<Response>;
 
 /** A configuration and no layer: the least that is an image. */
 async function push(send: Send, name: string, tag: string, content: string): Promise<string> {

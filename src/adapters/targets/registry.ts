@@ -5,6 +5,14 @@ import type { Json } from '../../plan/resolved.js';
 import { invalid } from '../../platform/failures.js';
 import { type CommandTargetDeps, createCommandTarget } from './command/index.js';
 import { schema as commandSchema } from './command/schema.js';
+import { createDockerStackTarget, type DockerStackTargetDeps } from './dockerStack/index.js';
+import { schema as dockerStackSchema } from './dockerStack/schema.js';
+import { createGithubActionsTarget } from './githubActions/index.js';
+import { schema as githubActionsSchema } from './githubActions/schema.js';
+import { createKubernetesTarget, type KubernetesTargetDeps } from './kubernetes/index.js';
+import { schema as kubernetesSchema } from './kubernetes/schema.js';
+import { createSshTarget, type SshTargetDeps } from './ssh/index.js';
+import { schema as sshSchema } from './ssh/schema.js';
 import type { LogOf, Target, TargetCall } from './target.js';
 
 /** A target whose configuration has been checked, with the call that it is for. */
@@ -17,6 +25,7 @@ export type BoundTarget = {
 } & {
   staged: boolean;
   effect: ReturnType<Target<unknown>['effect']>;
+  pin: () => Promise<string | undefined>;
   recreate: (release: Release) => Promise<Release>;
   logs: (release: Release, which: LogOf) => Promise<string | undefined>;
 };
@@ -29,8 +38,16 @@ export interface CheckedTarget {
 
 export type Targets = ReadonlyMap<string, CheckedTarget>;
 
-export function createTargets(deps: CommandTargetDeps): Targets {
-  const targets = [checked(commandSchema, createCommandTarget(deps))];
+export type TargetDeps = CommandTargetDeps & DockerStackTargetDeps & KubernetesTargetDeps & SshTargetDeps;
+
+export function createTargets(deps: TargetDeps): Targets {
+  const targets = [
+    checked(commandSchema, createCommandTarget(deps)),
+    checked(githubActionsSchema, createGithubActionsTarget()),
+    checked(kubernetesSchema, createKubernetesTarget(deps)),
+    checked(dockerStackSchema, createDockerStackTarget(deps)),
+    checked(sshSchema, createSshTarget(deps)),
+  ];
   return new Map(targets.map((target) => [target.kind, target]));
 }
 
@@ -50,6 +67,7 @@ export function checked<Config>(schema: ZodType<Config>, target: Target<Config>)
         effect: target.effect(parsed.data),
         recreate: (release) => (target.recreate ?? target.prepare)(call, release),
         status: () => target.status(call),
+        pin: async () => target.pin?.(call),
         prepare: () => target.prepare(call),
         promote: (release) => target.promote(call, release),
         restore: (release) => target.restore(call, release),

@@ -12,6 +12,8 @@ export interface TargetCall<Config> {
   strategy: DeployStrategy;
   /** As the plan names it, by its digest where that could be found out: `registry/shop:v1.0.1@sha256:…`. */
   image?: string;
+  /** What `pin` said when this was looked at, for the one release that was: nothing else is deployed under its name. */
+  pinned?: string;
   /**
    * What an earlier attempt of this activity has kept; a killed worker loses at most the last second of it. Another
    * activity never sees it.
@@ -49,6 +51,11 @@ export interface Target<Config> {
   staged(config: Config, strategy: DeployStrategy): boolean;
   effect(config: Config): 'idempotent' | 'detectable' | 'neither';
   status(call: TargetCall<Config>): Promise<TargetStatus>;
+  /**
+   * What the version stands for now, a commit for instance, so that an approval covers it. Undefined while it is not
+   * there: an earlier step may be about to make it. Read only.
+   */
+  pin?(call: TargetCall<Config>): Promise<string | undefined>;
   /** Staged: starts the release of `context.version` beside the live one. Opaque: absent. */
   prepare(call: TargetCall<Config>): Promise<Release>;
   /**

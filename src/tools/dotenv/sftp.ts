@@ -4,21 +4,12 @@
  */
 import { chmod, mkdir, mkdtemp, readdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { ChildStartError, type runChild } from '../../platform/children.js';
+import { ChildStartError } from '../../platform/children.js';
 import { invalid } from '../../platform/failures.js';
-import { describeConnection } from './sftp-errors.js';
+import { describeConnection } from '../ssh/errors.js';
+import { destinationOf, loginEnvironment, loginOptions, type SshDeps, type SshLogin } from '../ssh/login.js';
 
-export interface SshLogin {
-  /** A name, an address, or an alias of the SSH configuration. */
-  host: string;
-  user?: string;
-  port?: number;
-}
-
-export interface SftpDeps {
-  runChild: typeof runChild;
-  /** `SSH_AUTH_SOCK` is handed on; `HEADGATE_SSH_CONFIG` names a configuration to use instead of `~/.ssh/config`. */
-  env: NodeJS.ProcessEnv;
+export interface SftpDeps extends SshDeps {
   /** Absolute path of a private folder on the worker: files lie there for as long as one session lasts. */
   scratch: string;
 }
@@ -41,7 +32,6 @@ export interface SftpResult {
   fetched: Map<string, Buffer>;
 }
 
-const CONNECT_TIMEOUT_S = 10;
 const SESSION_TIMEOUT_MS = 60_000;
 /** No session lasts so long; what is older was left by a worker that was killed. */
 const STALE_MS = 10 * SESSION_TIMEOUT_MS;
@@ -67,7 +57,7 @@ export async function runSftp(
     const file = join(folder, 'batch');
     await writeFile(file, `${commands.map(checked).join('\n')}\n`, { mode: 0o600 });
     const { stdout, stderr, exitCode } = await start(deps, login, file, signal);
-    if (exitCode !== 0 && exitCode !== 1) throw describeConnection(login, stderr, exitCode);
+    if (exitCode !== 0 && exitCode !== 1) throw describeConnection(login, 'SFTP', stderr, exitCode);
     const lines = stdout.split('\n').filter((line) => !line.startsWith('sftp> '));
     const sent = new Set(['batch', ...uploads.map(([name]) => name)]);
     return { lines, errors: stderr, ok: exitCode === 0, fetched: await collect(folder, sent) };
@@ -77,17 +67,16 @@ export async function runSftp(
 }
 
 async function start(deps: SftpDeps, login: SshLogin, file: string, signal: AbortSignal) {
-  const { SSH_AUTH_SOCK: agent, HEADGATE_SSH_CONFIG: config } = deps.env;
   try {
     const result = await deps.runChild({
       file: 'sftp',
       args: [
-        ...(config ? ['-F', config] : []),
-        ...['-b', file, '-oBatchMode=yes', `-oConnectTimeout=${CONNECT_TIMEOUT_S}`],
+        ...loginOptions(deps.env),
+        ...['-b', file],
         ...(login.port === undefined ? [] : ['-P', String(login.port)]),
-        ...['--', destinationOf(login)],
+        ...['--', destinationOf(login, (host) => (host.includes(':') ? `[${host}]` : host))],
       ],
-      env: agent ? { SSH_AUTH_SOCK: agent } : {},
+      env: loginEnvironment(deps.env),
       signal,
       timeoutMs: SESSION_TIMEOUT_MS,
     });
@@ -99,18 +88,6 @@ async function start(deps: SftpDeps, login: SshLogin, file: string, signal: Abor
     if (!(error instanceof ChildStartError)) throw error;
     throw invalid(`${login.host}: ${error.message} Install OpenSSH's client (sftp) on the worker.`);
   }
-}
-
-/** What could be taken for an option or a path is refused: the plan is not the worker's. */
-function destinationOf({ host, user }: SshLogin): string {
-  if (!/^(?!-)[\w.:%-]+$/.test(host)) {
-    throw invalid(
-      `"${host}" is no host name, address or alias. Write "host" alone; "user" and "port" are keys of their own.`,
-    );
-  }
-  if (user !== undefined && !/^(?!-)[\w.@$+-]+$/.test(user)) throw invalid(`"${user}" is no user name.`);
-  const address = host.includes(':') ? `[${host}]` : host;
-  return user === undefined ? address : `${user}@${address}`;
 }
 
 async function openScratch(scratch: string): Promise<string> {

@@ -1,6 +1,7 @@
 /** A dotenv file on a host that is logged in to. */
 import { posix } from 'node:path';
 import { invalid } from '../../platform/failures.js';
+import type { SshLogin } from '../ssh/login.js';
 import {
   cannotKeepOwner,
   type FileHost,
@@ -11,15 +12,7 @@ import {
   TEMPORARY,
   temporaryName,
 } from './files.js';
-import {
-  quoteName,
-  quotePattern,
-  runSftp,
-  type SftpBatch,
-  type SftpDeps,
-  type SftpResult,
-  type SshLogin,
-} from './sftp.js';
+import { quoteName, quotePattern, runSftp, type SftpBatch, type SftpDeps, type SftpResult } from './sftp.js';
 import { describeCommand } from './sftp-errors.js';
 
 /** `signal` ends the session that is under way. */

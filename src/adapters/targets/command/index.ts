@@ -7,6 +7,7 @@ import type { Release } from '../../../contract/activities.js';
 import { ChildStartError, type runChild } from '../../../platform/children.js';
 import { invalid, notPermitted } from '../../../platform/failures.js';
 import { LONGEST_LOG_BYTES, type Target, type TargetCall, type TargetStatus } from '../target.js';
+import { wholeLines } from '../whole-lines.js';
 import { type Config, traits } from './schema.js';
 
 export interface CommandTargetDeps {
@@ -66,12 +67,6 @@ function readOutput<T>(verb: Verb, stdout: string, schema: z.ZodType<T>): T {
   throw invalid(
     `The command target's ${verb} printed something else than ${expected}: ${faults.join('; ')}.`,
   );
-}
-
-/** A line that was cut could hold half of a secret, which nobody would recognise. */
-function wholeLines(log: string): string {
-  const isCut = Buffer.byteLength(log) >= LONGEST_LOG_BYTES;
-  return isCut ? log.replace(/^[^\n]*\n?/, '') : log;
 }
 
 /** @returns stdout @throws Error that may be repeated when it exits other than 0 */

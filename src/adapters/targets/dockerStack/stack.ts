@@ -1,0 +1,162 @@
+/** The services of a stack as they are meant to be, and how far they are. */
+import { createHash } from 'node:crypto';
+import { z } from 'zod';
+import type { Scale } from '../../../contract/activities.js';
+import { toCanonicalJson } from '../../../plan/canonical.js';
+import { invalid } from '../../../platform/failures.js';
+import type { CallDocker } from './docker.js';
+
+export const IMAGE_LABEL = 'com.docker.stack.image';
+
+const specSchema = z.looseObject({
+  Name: z.string(),
+  Labels: z.record(z.string(), z.string()).nullish(),
+  TaskTemplate: z.looseObject({ ContainerSpec: z.looseObject({ Image: z.string() }) }),
+  UpdateConfig: z.looseObject({ Parallelism: z.number().optional(), Order: z.string().optional() }).nullish(),
+});
+type Spec = z.infer<typeof specSchema>;
+
+const inspectedSchema = z.array(
+  z.object({
+    ID: z.string(),
+    Spec: specSchema,
+    PreviousSpec: specSchema.nullish(),
+    UpdateStatus: z.object({ State: z.string().optional(), Message: z.string().optional() }).nullish(),
+  }),
+);
+const listedSchema = z.object({ ID: z.string(), Name: z.string(), Replicas: z.string() });
+
+export interface Service {
+  name: string;
+  /** With its digest, where swarm has one. */
+  image: string;
+  /** As the stack file had it. */
+  imageLabel: string;
+  /** Of the whole specification; starting it again changes nothing of it. */
+  digest: string;
+  /** Of what `docker service rollback` would bring back. */
+  previousDigest?: string;
+  running: number;
+  wanted: number;
+  /** `updating`, `paused`, `completed`, `rollback_started`, …: of the last change; undefined before it has begun. */
+  update?: { state: string; message: string };
+  scale: Scale;
+}
+
+export interface Stack {
+  name: string;
+  /** What identifies the release: the same again when it is restored. */
+  id: string;
+  services: Service[];
+  /** The one that is the application. */
+  main: Service;
+}
+
+const DIGEST_LENGTH = 16;
+const JSON_LINES = '{{json .}}';
+
+/** @throws ApplicationFailure `Invalid` when the stack, or the service that is the application, is not there */
+export async function readStack(
+  docker: CallDocker,
+  stack: string,
+  service: string | undefined,
+): Promise<Stack> {
+  requireName(stack);
+  const { stdout, ok } = await docker(['stack', 'services', '--format', JSON_LINES, stack], {
+    answers: /nothing found in stack/i,
+  });
+  const listed = ok ? parseLines(stdout, listedSchema) : [];
+  if (listed.length === 0) {
+    throw invalid(
+      `The swarm has no stack "${stack}", so there is nothing that an undo could bring back. Deploy it once (docker stack deploy), or correct "stack".`,
+    );
+  }
+  const inspected = await docker(['service', 'inspect', ...listed.map(({ ID }) => ID)]);
+  const services = inspectedSchema
+    .parse(JSON.parse(inspected.stdout))
+    .map((one) => describe(one, listed.find(({ ID }) => one.ID.startsWith(ID))?.Replicas ?? ''))
+    .sort((a, b) => (a.name < b.name ? -1 : 1));
+  const digests = Object.fromEntries(services.map(({ name, digest }) => [name, digest]));
+  return {
+    name: stack,
+    id: `${stack}@${digestOf(digests)}`,
+    services,
+    main: findMain(services, stack, service),
+  };
+}
+
+/** What could be taken for an option of docker. */
+function requireName(stack: string): void {
+  if (!/^[A-Za-z0-9][\w.-]*$/.test(stack))
+    throw invalid(`"${stack}" can be no name of a stack. Correct "stack".`);
+}
+
+function findMain(services: Service[], stack: string, service: string | undefined): Service {
+  const [only, ...others] = services;
+  const found =
+    service === undefined
+      ? others.length === 0 && only
+      : services.find(({ name }) => name === `${stack}_${service}` || name === service);
+  if (found) return found;
+  const names = services.map(({ name }) => name.replace(`${stack}_`, '')).join(', ');
+  throw invalid(
+    service === undefined
+      ? `Stack ${stack} has several services: ${names}. Say by "service" which of them is the application.`
+      : `Stack ${stack} has no service "${service}"; it has: ${names}. Correct "service".`,
+  );
+}
+
+function describe(
+  { Spec: spec, PreviousSpec: previous, UpdateStatus: update }: z.infer<typeof inspectedSchema>[number],
+  replicas: string,
+): Service {
+  const [, running = '0', wanted = '0'] = /^(\d+)\/(\d+)/.exec(replicas) ?? [];
+  const image = spec.TaskTemplate.ContainerSpec.Image;
+  return {
+    name: spec.Name,
+    image,
+    imageLabel: spec.Labels?.[IMAGE_LABEL] ?? image,
+    digest: digestOf(withoutStarts(spec)),
+    ...(previous ? { previousDigest: digestOf(withoutStarts(previous)) } : {}),
+    running: Number(running),
+    wanted: Number(wanted),
+    ...(update?.State ? { update: { state: update.State, message: update.Message ?? '' } } : {}),
+    scale: scaleOf(spec, Number(wanted)),
+  };
+}
+
+/** Old ones beside new ones only where the new are started first. */
+function scaleOf({ UpdateConfig: update }: Spec, replicas: number): Scale {
+  if (update?.Order !== 'start-first') return { replicas, surge: 0 };
+  const parallelism = update.Parallelism ?? 1;
+  return { replicas, surge: parallelism === 0 ? replicas : Math.min(parallelism, replicas) };
+}
+
+/** `service update --force` counts here; absent and null mean the same to swarm. */
+function withoutStarts(spec: Spec): unknown {
+  const { ForceUpdate: _starts, ...template } = spec.TaskTemplate;
+  return withoutNull({ ...spec, TaskTemplate: template });
+}
+
+function withoutNull(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNull);
+  if (value === null || typeof value !== 'object') return value;
+  const entries = Object.entries(value).filter(([, entry]) => entry !== null);
+  return Object.fromEntries(entries.map(([key, entry]) => [key, withoutNull(entry)]));
+}
+
+function digestOf(value: unknown): string {
+  return createHash('sha256').update(toCanonicalJson(value)).digest('hex').slice(0, DIGEST_LENGTH);
+}
+
+export function parseLines<T>(stdout: string, schema: z.ZodType<T>): T[] {
+  const lines = stdout.split('\n').filter((line) => line.trim() !== '');
+  return lines.map((line) => schema.parse(JSON.parse(line)));
+}
+
+/** The tag of its image; without one the start of its digest. */
+export function versionOf({ image }: Pick<Service, 'image'>): string {
+  const [named = '', digest] = image.split('@');
+  const tag = named.slice(named.lastIndexOf('/') + 1).split(':')[1];
+  return tag ?? digest?.slice(0, 19) ?? 'latest';
+}
