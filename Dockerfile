@@ -36,6 +36,8 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/* \
     && install -d -o node -g node /var/lib/headgate
 COPY --from=tools /tools/bin /usr/local/bin
+# The client alone, for `dockerStack`; which swarm it speaks to say DOCKER_HOST and DOCKER_CONTEXT.
+COPY --from=docker:28-cli /usr/local/bin/docker /usr/local/bin/docker
 COPY --from=build /headgate/package.json /headgate/package.json
 COPY --from=build /headgate/node_modules /headgate/node_modules
 COPY --from=build /headgate/dist /headgate/dist

@@ -215,6 +215,8 @@ describe.skipIf(!parsers)('Dockerfile', () => {
     const found = copies().flatMap(({ stage, sources }) => (stage ? [`${stage}:${sources.join(' ')}`] : []));
     expect(found).toEqual([
       'tools:/tools/bin',
+      // An image of its own, published by Docker.
+      'docker:28-cli:/usr/local/bin/docker',
       'build:/headgate/package.json',
       'build:/headgate/node_modules',
       'build:/headgate/dist',
