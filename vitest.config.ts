@@ -27,13 +27,15 @@ export default defineConfig({
     projects: [
       project('unit', { order: 0, timeoutMs: 10_000, parallel: true }),
       project('parts', { order: 1, timeoutMs: 60_000 }),
-      project('workflows', { order: 2, timeoutMs: 60_000 }),
+      // A control plane that somebody names.
+      project('kubernetes', { order: 2, timeoutMs: 60_000 }),
+      project('workflows', { order: 3, timeoutMs: 60_000 }),
       // The time-skipping server has one clock for all.
-      project('timeskip', { order: 3, timeoutMs: 120_000 }),
-      project('e2e', { order: 4, timeoutMs: 300_000 }),
+      project('timeskip', { order: 4, timeoutMs: 120_000 }),
+      project('e2e', { order: 5, timeoutMs: 300_000 }),
       // Each cell waits most of its time until the server has given the dead worker up.
-      project('crash', { order: 5, timeoutMs: 240_000, maxConcurrency: 6 }),
-      ...(process.env.HEADGATE_RECORD ? [project('record', { order: 6, timeoutMs: 60_000 })] : []),
+      project('crash', { order: 6, timeoutMs: 240_000, maxConcurrency: 6 }),
+      ...(process.env.HEADGATE_RECORD ? [project('record', { order: 7, timeoutMs: 60_000 })] : []),
     ],
   },
 });

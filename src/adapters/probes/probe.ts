@@ -29,4 +29,31 @@ export interface Probe<Config> {
   inForcePaths(config: Config, expect: Expectation[]): string[];
   /** Resolves, never rejects, for anything that the measured system does; rejects only with the signal's reason. */
   sample(request: SampleRequest<Config>): Promise<Sample>;
+  /** Absent where there is nothing that would tell of a change. */
+  following?: Following<Config>;
+}
+
+/** A probe that is told, and so does not have to ask again and again. */
+export interface Following<Config> {
+  /** Does the plan want this one to be followed? */
+  wanted(config: Config): boolean;
+  /**
+   * The state as it is, then every change as it comes; with a cursor everything that has happened since. It ends when
+   * the stream is lost or what is measured is not there, and says so before by a sample that is none; whoever wants to
+   * go on begins again from the last cursor. Rejects with the signal's reason.
+   */
+  follow(request: FollowRequest<Config>): AsyncIterable<Followed>;
+}
+
+export interface FollowRequest<Config> extends Omit<SampleRequest<Config>, 'timeoutMs'> {
+  /** Of the last one that was seen. */
+  cursor?: Json;
+}
+
+export interface Followed {
+  sample: Sample;
+  /** From where nothing is lost and nothing comes twice: JSON of at most 3 KB, which bears no text of what is measured. */
+  cursor?: Json;
+  /** What happened since the cursor cannot be had in full any more, because of this. */
+  gap?: string;
 }

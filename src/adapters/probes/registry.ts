@@ -1,5 +1,5 @@
 /** Every kind of probe that this version has: one folder, one line. */
-import type { ZodType } from 'zod';
+import type { ZodError, ZodType } from 'zod';
 import type { Subject } from '../../contract/activities.js';
 import type { Expectation, Json } from '../../plan/resolved.js';
 import { type CloudWatchProbeDeps, createCloudWatchProbe } from './cloudwatch/index.js';
@@ -10,6 +10,8 @@ import { createCommandProbe } from './command/index.js';
 import { schema as commandSchema } from './command/schema.js';
 import { createHttpProbe, type HttpProbeDeps } from './http/index.js';
 import { schema as httpSchema } from './http/schema.js';
+import { createKubernetesProbe, type KubernetesProbeDeps } from './kubernetes/index.js';
+import { schema as kubernetesSchema } from './kubernetes/schema.js';
 import { createLoadTestProbe, type LoadTestProbeDeps } from './loadTest/index.js';
 import { schema as loadTestSchema } from './loadTest/schema.js';
 import { createLogsProbe, type LogsProbeDeps } from './logs/index.js';
@@ -18,7 +20,7 @@ import { createPoolMetricsProbe } from './poolMetrics/index.js';
 import { schema as poolMetricsSchema } from './poolMetrics/schema.js';
 import { createPostgresProbe } from './postgres/index.js';
 import { schema as postgresSchema } from './postgres/schema.js';
-import type { Probe, Sample } from './probe.js';
+import type { Followed, Probe, Sample } from './probe.js';
 import { createPrometheusProbe } from './prometheus/index.js';
 import { schema as prometheusSchema } from './prometheus/schema.js';
 import { createRdsParameterProbe, type RdsParameterProbeDeps } from './rdsParameter/index.js';
@@ -30,6 +32,7 @@ import { schema as versionSchema } from './version/schema.js';
 
 export type ProbeDeps = HttpProbeDeps &
   LogsProbeDeps &
+  KubernetesProbeDeps &
   LoadTestProbeDeps &
   SecretVersionProbeDeps &
   RdsParameterProbeDeps &
@@ -53,6 +56,10 @@ export interface CheckedProbe {
   inForcePaths(config: { [key: string]: Json }, expect: Expectation[]): string[];
   /** As `Probe.sample`; a configuration that the schema does not accept is an `error`. */
   sample(request: CheckedRequest): Promise<Sample>;
+  /** A configuration that the schema does not accept is not followed. */
+  isFollowed(config: { [key: string]: Json }): boolean;
+  /** As `Following.follow`; only of what `isFollowed`. */
+  follow(request: Omit<CheckedRequest, 'timeoutMs'> & { cursor?: Json }): AsyncIterable<Followed>;
 }
 
 export type Probes = ReadonlyMap<string, CheckedProbe>;
@@ -63,6 +70,7 @@ export function createProbes(deps: ProbeDeps): Probes {
     checked(cloudwatchAlarmsSchema, createCloudWatchAlarmsProbe(deps)),
     checked(commandSchema, createCommandProbe(deps)),
     checked(httpSchema, createHttpProbe(deps)),
+    checked(kubernetesSchema, createKubernetesProbe(deps)),
     checked(loadTestSchema, createLoadTestProbe(deps)),
     checked(logsSchema, createLogsProbe(deps)),
     checked(poolMetricsSchema, createPoolMetricsProbe()),
@@ -89,11 +97,23 @@ export function checked<Config>(schema: ZodType<Config>, probe: Probe<Config>): 
     },
     async sample({ config, ...request }) {
       const parsed = schema.safeParse(config);
-      if (parsed.success) return probe.sample({ ...request, config: parsed.data });
-      const faults = parsed.error.issues.map(
-        ({ path, message }) => `${path.join('.') || probe.kind}: ${message}`,
-      );
-      return { kind: 'error', message: `${probe.kind} is not configured right: ${faults.join('; ')}` };
+      return parsed.success
+        ? probe.sample({ ...request, config: parsed.data })
+        : describeFaults(probe.kind, parsed.error);
+    },
+    isFollowed(config) {
+      const parsed = schema.safeParse(config);
+      return (parsed.success && probe.following?.wanted(parsed.data)) ?? false;
+    },
+    async *follow({ config, ...request }) {
+      const parsed = schema.safeParse(config);
+      if (!parsed.success) yield { sample: describeFaults(probe.kind, parsed.error) };
+      else if (probe.following) yield* probe.following.follow({ ...request, config: parsed.data });
     },
   };
+}
+
+function describeFaults(kind: string, { issues }: ZodError): Sample {
+  const faults = issues.map(({ path, message }) => `${path.join('.') || kind}: ${message}`);
+  return { kind: 'error', message: `${kind} is not configured right: ${faults.join('; ')}` };
 }

@@ -1,23 +1,40 @@
-/** Lines of a log that match a pattern: of a file, or of what a command prints. */
+/** Lines of a log that match a pattern. */
 import { resolve } from 'node:path';
+import type { ConnectKubernetes } from '../../../tools/kubernetes/client.js';
+import type { Ssh } from '../../../tools/ssh/index.js';
 import type { NoSample } from '../endpoint.js';
-import type { Probe, Sample, SampleRequest } from '../probe.js';
+import type { Followed, FollowRequest, Probe, Sample, SampleRequest } from '../probe.js';
 import { type ProgramDeps, runProgram } from '../program.js';
-import { FileCounters } from './file-counter.js';
+import { createComposeSource } from './compose-source.js';
+import { type Counting, followCount, LogCounts } from './counting.js';
+import { createFileSource } from './file-source.js';
+import { createHost } from './host.js';
+import { createJournalSource } from './journal-source.js';
 import { LineCounter, type LogCount } from './line-counter.js';
+import { createPm2Source } from './pm2-source.js';
+import { createPodSource } from './pod-source.js';
 import { rateRatio } from './rate.js';
 import type { Config } from './schema.js';
+import { type LogSource, LogUnread } from './source.js';
 
 export interface LogsProbeDeps extends ProgramDeps {
   now: () => number;
+  /** Of the worker: `PM2_HOME` says where pm2 keeps its processes. */
+  env: NodeJS.ProcessEnv;
+  ssh: Ssh;
+  kubernetes: ConnectKubernetes;
 }
+
+type Request = Omit<SampleRequest<Config>, 'timeoutMs'>;
+
+const HOUR_MS = 60 * 60_000;
 
 /**
  * Sample: `{ count, lines, newest }`, and with `comparedTo: before` also `rateRatio`. `count` is of matching lines
  * since the rollout started, as far as lines carry a time; without times all lines count. `lines` are three of them.
  */
 export function createLogsProbe(deps: LogsProbeDeps): Probe<Config> {
-  const files = new FileCounters();
+  const counts = new LogCounts();
   return {
     kind: 'logs',
     writes: () => false,
@@ -25,12 +42,86 @@ export function createLogsProbe(deps: LogsProbeDeps): Probe<Config> {
     async sample(request) {
       request.signal.throwIfAborted();
       const pattern = compile(request.config.pattern);
-      if (!pattern)
-        return { kind: 'error', message: `pattern: /${request.config.pattern}/ is no regular expression` };
-      const count = await countLines(request, pattern, deps, files);
+      if (!pattern) return noPattern(request.config);
+      const { command } = request.config;
+      const count =
+        command === undefined
+          ? await countSource(request, pattern, deps, counts)
+          : await countOutput(request, command, new LineCounter(pattern, startOf(request)), deps);
       return 'kind' in count ? count : describeCount(count, request, deps.now());
     },
+    following: {
+      wanted: ({ follow }) => follow === true,
+      follow: (request) => follow(request, deps),
+    },
   };
+}
+
+async function* follow(request: FollowRequest<Config>, deps: LogsProbeDeps): AsyncGenerator<Followed> {
+  request.signal.throwIfAborted();
+  const pattern = compile(request.config.pattern);
+  if (!pattern) return yield { sample: noPattern(request.config) };
+  let { cursor } = request;
+  try {
+    for await (const found of followCount(countingOf(request, pattern, deps), cursor)) {
+      cursor = found.cursor;
+      const sample = describeCount(found.count, request, deps.now());
+      yield { sample, cursor, ...(found.gap === undefined ? {} : { gap: found.gap }) };
+    }
+    yield { sample: { kind: 'error', message: 'the log has come to an end' }, cursor };
+  } catch (error) {
+    request.signal.throwIfAborted();
+    yield { sample: explain(error), cursor };
+  }
+}
+
+async function countSource(
+  request: SampleRequest<Config>,
+  pattern: RegExp,
+  deps: LogsProbeDeps,
+  counts: LogCounts,
+): Promise<LogCount | NoSample> {
+  const { timeoutMs, signal } = request;
+  const late = AbortSignal.timeout(timeoutMs);
+  const end = AbortSignal.any([signal, late]);
+  try {
+    return await counts.countNow(countingOf({ ...request, signal: end }, pattern, deps));
+  } catch (error) {
+    signal.throwIfAborted();
+    if (late.aborted) return { kind: 'error', message: `the log was not read within ${timeoutMs} ms` };
+    return explain(error);
+  }
+}
+
+/** What a source throws is why there is nothing to count. */
+function explain(error: unknown): NoSample {
+  const message = error instanceof Error ? error.message : String(error);
+  return { kind: error instanceof LogUnread ? error.kind : 'error', message };
+}
+
+function countingOf(request: Request, pattern: RegExp, deps: LogsProbeDeps): Counting {
+  const { pattern: _text, comparedTo, follow: _follow, ...source } = request.config;
+  const sinceMs = startOf(request);
+  const back = comparedTo === undefined ? 0 : HOUR_MS;
+  return {
+    source: sourceOf(request, deps),
+    key: JSON.stringify([request.subject.context.directory, source]),
+    pattern,
+    sinceMs,
+    fromMs: sinceMs === undefined ? undefined : sinceMs - back,
+    signal: request.signal,
+  };
+}
+
+function sourceOf({ config, subject }: Request, deps: LogsProbeDeps): LogSource {
+  const { file, kubernetes, pm2, journald, compose, directory, ssh } = config;
+  const host = createHost(deps, ssh, subject.context.directory);
+  if (file !== undefined) return createFileSource(resolve(subject.context.directory, file));
+  if (kubernetes !== undefined) return createPodSource(deps.kubernetes, kubernetes);
+  if (pm2 !== undefined) return createPm2Source(host, pm2);
+  if (journald !== undefined) return createJournalSource(host, journald);
+  if (compose !== undefined) return createComposeSource(host, compose, directory);
+  throw new LogUnread('error', 'there is no log to read: name a source, or let the deploy target tell one');
 }
 
 function compile(pattern: string): RegExp | undefined {
@@ -41,26 +132,8 @@ function compile(pattern: string): RegExp | undefined {
   }
 }
 
-async function countLines(
-  request: SampleRequest<Config>,
-  pattern: RegExp,
-  deps: LogsProbeDeps,
-  files: FileCounters,
-): Promise<LogCount | NoSample> {
-  const { config, subject, signal } = request;
-  const sinceMs = startOf(request);
-  if (config.file !== undefined) {
-    const path = resolve(subject.context.directory, config.file);
-    return files.count(path, pattern, sinceMs, signal);
-  }
-  if (config.command === undefined) {
-    return {
-      kind: 'error',
-      message:
-        'there is no log to read: give "file" or "command" (this version cannot ask a target for its log)',
-    };
-  }
-  return countOutput(request, config.command, new LineCounter(pattern, sinceMs), deps);
+function noPattern({ pattern }: Config): NoSample {
+  return { kind: 'error', message: `pattern: /${pattern}/ is no regular expression` };
 }
 
 async function countOutput(
@@ -69,18 +142,18 @@ async function countOutput(
   counter: LineCounter,
   deps: LogsProbeDeps,
 ): Promise<LogCount | NoSample> {
-  const onLine = (line: string) => counter.take(line);
+  const onLine = (text: string) => counter.take({ text });
   const ended = await runProgram({ argv, subject, timeoutMs, signal, onLine }, deps);
   return ended.kind === 'done' ? counter.result() : ended;
 }
 
-function startOf({ subject }: SampleRequest<Config>): number | undefined {
+function startOf({ subject }: Request): number | undefined {
   const { startedAt } = subject.context;
   const startedAtMs = startedAt === undefined ? Number.NaN : Date.parse(startedAt);
   return Number.isFinite(startedAtMs) ? startedAtMs : undefined;
 }
 
-function describeCount(count: LogCount, request: SampleRequest<Config>, nowMs: number): Sample {
+function describeCount(count: LogCount, request: Request, nowMs: number): Sample {
   const base = { count: count.since, lines: count.lines, newest: count.newest ?? null };
   if (request.config.comparedTo === undefined) return { kind: 'sample', value: base };
   const ratio = rateRatio(count, startOf(request), nowMs);

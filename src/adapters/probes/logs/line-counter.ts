@@ -1,4 +1,7 @@
 /** Counts matching lines, by the time that they carry. */
+import type { Json } from '../../../plan/resolved.js';
+import { isObject } from '../endpoint.js';
+import type { LogLine } from './source.js';
 
 const MOST_LINES = 3;
 const LONGEST_KEPT = 500;
@@ -16,7 +19,7 @@ export interface LogCount {
   before: number;
   /** Matching lines since the start by minute (epoch minutes), the newest minutes. */
   byMinute: ReadonlyMap<number, number>;
-  /** The newest matching lines since the start. */
+  /** The newest matching lines since the start, by their time. */
   lines: string[];
   /** Time of the first and of the newest line that carry one, ISO 8601. */
   oldest?: string;
@@ -30,7 +33,7 @@ export class LineCounter {
   #since = 0;
   #before = 0;
   readonly #byMinute = new Map<number, number>();
-  #lines: string[] = [];
+  #lines: { text: string; atMs?: number }[] = [];
   #oldestMs: number | undefined;
   #newestMs: number | undefined;
   #atMs: number | undefined;
@@ -40,20 +43,20 @@ export class LineCounter {
     this.#sinceMs = sinceMs;
   }
 
-  take(line: string): void {
-    this.#atMs = timeOf(line) ?? this.#atMs;
+  take({ text, atMs }: LogLine): void {
+    this.#atMs = atMs ?? timeOf(text) ?? this.#atMs;
     if (this.#atMs !== undefined) {
-      this.#oldestMs ??= this.#atMs;
-      this.#newestMs = this.#atMs;
+      this.#oldestMs = Math.min(this.#oldestMs ?? this.#atMs, this.#atMs);
+      this.#newestMs = Math.max(this.#newestMs ?? this.#atMs, this.#atMs);
     }
-    if (!this.#pattern.test(line.slice(0, LONGEST_MATCHED))) return;
+    if (!this.#pattern.test(text.slice(0, LONGEST_MATCHED))) return;
     if (this.#atMs !== undefined && this.#sinceMs !== undefined && this.#atMs < this.#sinceMs) {
       if (this.#atMs >= this.#sinceMs - HOUR_MS) this.#before += 1;
       return;
     }
     this.#since += 1;
-    this.#lines = [...this.#lines, line.slice(0, LONGEST_KEPT)].slice(-MOST_LINES);
-    if (this.#atMs !== undefined) this.#countMinute(Math.floor(this.#atMs / MINUTE_MS));
+    this.#keep(text);
+    if (this.#atMs !== undefined) this.#countMinute(Math.floor(this.#atMs / MINUTE_MS), 1);
   }
 
   result(): LogCount {
@@ -61,7 +64,7 @@ export class LineCounter {
       since: this.#since,
       before: this.#before,
       byMinute: new Map(this.#byMinute),
-      lines: [...this.#lines],
+      lines: this.#lines.map(({ text }) => text),
       oldest: isoOf(this.#oldestMs),
       newest: isoOf(this.#newestMs),
     };
@@ -80,11 +83,56 @@ export class LineCounter {
     return copy;
   }
 
-  #countMinute(minute: number): void {
-    this.#byMinute.set(minute, (this.#byMinute.get(minute) ?? 0) + 1);
+  /** As JSON of less than 500 bytes. Without the lines themselves: what they say is nobody else's business. */
+  save(): Json {
+    return {
+      since: this.#since,
+      before: this.#before,
+      minutes: [...this.#byMinute],
+      oldestMs: this.#oldestMs ?? null,
+      newestMs: this.#newestMs ?? null,
+      atMs: this.#atMs ?? null,
+    };
+  }
+
+  /** Goes on from what `save` gave; undefined when it is something else. */
+  static restore(
+    pattern: RegExp,
+    sinceMs: number | undefined,
+    saved: Json | undefined,
+  ): LineCounter | undefined {
+    if (!isObject(saved) || typeof saved.since !== 'number' || typeof saved.before !== 'number') {
+      return undefined;
+    }
+    const counter = new LineCounter(pattern, sinceMs);
+    counter.#since = saved.since;
+    counter.#before = saved.before;
+    for (const entry of Array.isArray(saved.minutes) ? saved.minutes : []) {
+      const [minute, count] = Array.isArray(entry) ? entry : [];
+      if (typeof minute === 'number' && typeof count === 'number') counter.#countMinute(minute, count);
+    }
+    counter.#oldestMs = numberOr(saved.oldestMs);
+    counter.#newestMs = numberOr(saved.newestMs);
+    counter.#atMs = numberOr(saved.atMs);
+    return counter;
+  }
+
+  #keep(text: string): void {
+    this.#lines.push({ text: text.slice(0, LONGEST_KEPT), atMs: this.#atMs });
+    if (this.#lines.length <= MOST_LINES) return;
+    // Several sources are read one after the other.
+    this.#lines.sort((a, b) => (a.atMs ?? 0) - (b.atMs ?? 0)).shift();
+  }
+
+  #countMinute(minute: number, count: number): void {
+    this.#byMinute.set(minute, (this.#byMinute.get(minute) ?? 0) + count);
     if (this.#byMinute.size <= RECENT_MINUTES) return;
     this.#byMinute.delete(Math.min(...this.#byMinute.keys()));
   }
+}
+
+function numberOr(value: Json | undefined): number | undefined {
+  return typeof value === 'number' ? value : undefined;
 }
 
 const TIME = /\d{4}-\d\d-\d\d[T ]\d\d:\d\d:\d\d(?:[.,]\d{1,9})?(?: ?(?:Z|[+-]\d\d:?\d\d))?/;

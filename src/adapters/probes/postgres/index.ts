@@ -1,17 +1,18 @@
-/** One read-only query. */
+/** One read-only query, or the questions of a preset. */
 import { Socket } from 'node:net';
 import pg from 'pg';
 import type { Json } from '../../../plan/resolved.js';
 import type { Probe, Sample, SampleRequest } from '../probe.js';
 import { explainFailure } from './failures.js';
+import { type Ask, askActivity, askStatements } from './presets.js';
 import type { Config } from './schema.js';
 import { parseText } from './values.js';
 
 const MOST_ROWS = 100;
 
 /**
- * Sample: `{ rows, rowCount, truncated }`, at most 100 rows. The connection lives for one sample; the query runs alone, in a
- * read-only transaction that the server ends after `timeoutMs`. Too many connections (53300) is a `fail`; every
+ * Sample: `{ rows, rowCount, truncated }`, at most 100 rows; of a preset see there. The connection lives for one sample,
+ * in a read-only transaction whose statements the server ends after `timeoutMs`. Too many connections (53300) is a `fail`; every
  * other refusal is an `error`.
  */
 export function createPostgresProbe(): Probe<Config> {
@@ -28,16 +29,17 @@ export function createPostgresProbe(): Probe<Config> {
   };
 }
 
-async function ask({ config, timeoutMs, signal }: SampleRequest<Config>): Promise<Sample> {
+async function ask(request: SampleRequest<Config>): Promise<Sample> {
+  const { timeoutMs, signal } = request;
   const socket = new Socket();
   const timeout = AbortSignal.timeout(timeoutMs);
   const end = AbortSignal.any([signal, timeout]);
   const hangUp = () => socket.destroy();
   end.addEventListener('abort', hangUp, { once: true });
   try {
-    const value = await queryOnce(socket, config, timeoutMs);
+    const sample = await askOnce(socket, request);
     signal.throwIfAborted();
-    return { kind: 'sample', value };
+    return sample;
   } catch (error) {
     signal.throwIfAborted();
     if (timeout.aborted) return { kind: 'error', message: `no complete answer within ${timeoutMs} ms` };
@@ -55,11 +57,20 @@ type Found = {
   truncated: boolean;
 };
 
-async function queryOnce(
+async function askOnce(
   socket: Socket,
-  { url, query, parameters }: Config,
-  timeoutMs: number,
-): Promise<Found> {
+  { config, expect, timeoutMs }: SampleRequest<Config>,
+): Promise<Sample> {
+  const client = await connect(socket, config.url, timeoutMs);
+  const rowsOf: Ask = async (query) => (await readRows(client, query, [])).rows;
+  if (config.preset === 'activity') return askActivity(rowsOf, expect);
+  if (config.preset === 'statements') return askStatements(rowsOf);
+  const found = await readRows(client, config.query ?? '', config.parameters ?? []);
+  if (!found.truncated) await client.end();
+  return { kind: 'sample', value: found };
+}
+
+async function connect(socket: Socket, url: string, timeoutMs: number): Promise<pg.Client> {
   const client = new pg.Client({
     connectionString: url,
     application_name: 'headgate',
@@ -72,9 +83,7 @@ async function queryOnce(
   // So that the server ends a query whose probe was aborted. Servers before 14, and those not on Linux, refuse.
   await client.query('set client_connection_check_interval = 500').catch(() => {});
   await client.query(`begin transaction read only; set local statement_timeout = ${Math.ceil(timeoutMs)}`);
-  const found = await readRows(client, query, parameters ?? []);
-  if (!found.truncated) await client.end();
-  return found;
+  return client;
 }
 
 /** The extended protocol takes one statement only, so that nothing can end the transaction and begin another. */
