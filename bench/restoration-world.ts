@@ -16,6 +16,7 @@ import {
 import { stringify } from 'yaml';
 import { LOOPBACK, listen } from '../sandbox/ports.js';
 import { Headgate, type RolloutState } from '../src/client.js';
+import { toCanonicalJson } from '../src/plan/canonical.js';
 import { loadPlan } from '../src/platform/load-plan.js';
 import { ROOT, until } from '../test/support/product.js';
 import { startServer } from './server.js';
@@ -242,7 +243,7 @@ async function watchService(session: Session, kube: KubeConfig, namespace: strin
   const waiting = new Set<{ isIt: () => boolean; resolve: (at: number) => void }>();
   const onEvent = (_phase: string, service: { spec?: { selector?: Record<string, string> } }) => {
     const at = Date.now();
-    latest = JSON.stringify(Object.entries(service.spec?.selector ?? {}).sort());
+    latest = toCanonicalJson(service.spec?.selector ?? {});
     first ??= latest;
     for (const each of waiting) {
       if (!each.isIt()) continue;

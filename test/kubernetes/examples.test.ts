@@ -91,10 +91,10 @@ describe.skipIf(kubernetesIsMissing() || motoIsMissing())('on a control plane', 
 });
 
 /** The one cluster under the names of the company's four. @returns the path */
-async function writeKubeconfig({ kubectl }: Namespace): Promise<string> {
+async function writeKubeconfig(cluster: Namespace): Promise<string> {
   const file = join(await mkdtemp(join(tmpdir(), 'headgate-company-')), 'kubeconfig');
   await copyFile(kubernetesEnv().KUBECONFIG ?? '', file);
-  const config = (...args: string[]) => kubectl('--kubeconfig', file, 'config', ...args);
+  const config = (...args: string[]) => cluster.kubectl('--kubeconfig', file, 'config', ...args);
   const current = (key: string) => config('view', '--minify', '-o', `jsonpath={.contexts[0].context.${key}}`);
   const place = [`--cluster=${await current('cluster')}`, `--user=${await current('user')}`];
   for (const stage of Object.keys(STAGES)) await config('set-context', stage, ...place);

@@ -120,7 +120,7 @@ describe('a signed answer', () => {
       '',
       'yes',
       signature.slice(0, -60),
-      lines.map((line, index) => (index === 2 ? [...line].reverse().join('') : line)).join('\n'),
+      lines.map((line, index) => (index === 2 ? line.split('').reverse().join('') : line)).join('\n'),
       `${signature}${signature}`,
       signature.replace('BEGIN', 'begin'),
       `${signature}\n-oProxyCommand=touch /tmp/x`,

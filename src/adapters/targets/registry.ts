@@ -65,7 +65,7 @@ export function checked<Config>(schema: ZodType<Config>, target: Target<Config>)
       return {
         staged: target.staged(parsed.data, call.strategy),
         effect: target.effect(parsed.data),
-        recreate: (release) => (target.recreate ?? target.prepare)(call, release),
+        recreate: (release) => target.recreate?.(call, release) ?? target.prepare(call),
         status: () => target.status(call),
         pin: async () => target.pin?.(call),
         prepare: () => target.prepare(call),
