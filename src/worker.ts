@@ -10,7 +10,7 @@ import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporal
 import { createBudgetActivities } from './activities/budget.js';
 import { systemClock } from './activities/clock.js';
 import { createConfigActivities } from './activities/config/index.js';
-import { createDeployActivities } from './activities/deploy.js';
+import { createDeployActivities } from './activities/deploy/index.js';
 import { createDiagnosticsActivities } from './activities/diagnostics/index.js';
 import { createEvidenceActivities } from './activities/evidence.js';
 import { createExamineActivities, type ExaminedTool } from './activities/examine.js';

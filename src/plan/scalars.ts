@@ -197,3 +197,18 @@ export function headers(description: string) {
 export function region() {
   return text("AWS region; without it the worker's own.").meta({ examples: ['us-east-1'] });
 }
+
+/** GitHub has no owner and no repository of dots alone, which would lead elsewhere in a path. */
+const REPOSITORY = /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/;
+
+export function githubRepository() {
+  return checked(
+    (value) => hasReference(value) || REPOSITORY.test(value),
+    {
+      code: 'badName',
+      expected: 'owner/name',
+      fix: 'Write the owner, a slash and the name, as in the address of the repository: acme/shop.',
+    },
+    { examples: ['acme/shop'] },
+  ).describe('owner/name.');
+}

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parseAllDocuments } from 'yaml';
-import { createDeployActivities } from '../../src/activities/deploy.js';
+import { createDeployActivities } from '../../src/activities/deploy/index.js';
 import { createKubernetesTarget } from '../../src/adapters/targets/kubernetes/index.js';
 import { schema } from '../../src/adapters/targets/kubernetes/schema.js';
 import { checked } from '../../src/adapters/targets/registry.js';

@@ -180,6 +180,9 @@ describe.skipIf(kubernetesIsMissing())('rolling', () => {
 
   describe('the way back', () => {
     it('leads to the template that was recorded, also past a revision in between; a second undo does not come back', async () => {
+      // Without a history there is nothing but the record.
+      const patch = '{"spec":{"revisionHistoryLimit":0}}';
+      await namespace.kubectl('patch', 'deployment', 'shop', '-p', patch);
       const bound = bind();
       const { live } = await bound.status();
       await bound.promote(wanted(live));

@@ -5,7 +5,7 @@ import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createDeployActivities } from '../../src/activities/deploy.js';
+import { createDeployActivities } from '../../src/activities/deploy/index.js';
 import { createTargets } from '../../src/adapters/targets/registry.js';
 import type { DeployFound, Release } from '../../src/contract/activities.js';
 import type { DeployStep, Json } from '../../src/plan/resolved.js';

@@ -4,7 +4,7 @@ import { fileURLToPath } from 'node:url';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
-import { createDeployActivities } from '../../src/activities/deploy.js';
+import { createDeployActivities } from '../../src/activities/deploy/index.js';
 import { createGithubActionsTarget } from '../../src/adapters/targets/githubActions/index.js';
 import { PACE } from '../../src/adapters/targets/githubActions/pace.js';
 import { schema } from '../../src/adapters/targets/githubActions/schema.js';

@@ -6,7 +6,7 @@ import { fileURLToPath } from 'node:url';
 import { MockActivityEnvironment } from '@temporalio/testing';
 import { describe, expect, it } from 'vitest';
 import { createConfigActivities } from '../../src/activities/config/index.js';
-import { createDeployActivities } from '../../src/activities/deploy.js';
+import { createDeployActivities } from '../../src/activities/deploy/index.js';
 import { createDockerStackTarget } from '../../src/adapters/targets/dockerStack/index.js';
 import { schema as stackSchema } from '../../src/adapters/targets/dockerStack/schema.js';
 import { type CheckedTarget, checked } from '../../src/adapters/targets/registry.js';

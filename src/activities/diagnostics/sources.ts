@@ -8,7 +8,7 @@ import type { DiagnosticsInput, Release, Subject } from '../../contract/activiti
 import type { Json, ProbeSpec } from '../../plan/resolved.js';
 import type { References } from '../../platform/references.js';
 import { removeLiterals } from '../../platform/sql-literals.js';
-import { bindTarget } from '../deploy.js';
+import { bindTarget } from '../deploy/bind.js';
 import { isRecord } from '../heartbeat.js';
 import type { Sampler } from '../sampler.js';
 

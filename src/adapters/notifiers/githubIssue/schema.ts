@@ -1,21 +1,9 @@
 import { z } from 'zod';
-import { hasReference, httpUrl, text } from '../../../plan/scalars.js';
-
-/** GitHub has no owner and no repository of dots alone, which would lead elsewhere in a path. */
-const REPOSITORY = /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/;
+import { githubRepository, httpUrl, text } from '../../../plan/scalars.js';
 
 export const schema = z
   .strictObject({
-    repository: text('owner/name.')
-      .refine((value) => hasReference(value) || REPOSITORY.test(value), {
-        error: 'expected owner/name',
-        params: {
-          code: 'badName',
-          expected: 'owner/name',
-          fix: 'Write the owner, a slash and the name, as in the address of the repository: acme/shop.',
-        },
-      })
-      .meta({ examples: ['acme/shop'] }),
+    repository: githubRepository(),
     token: text('A token that may write issues there, as a reference.').meta({
       examples: ['${env:GITHUB_TOKEN}'],
     }),

@@ -1,23 +1,11 @@
 import { z } from 'zod';
-import { hasReference, httpUrl, text } from '../../../plan/scalars.js';
+import { githubRepository, httpUrl, text } from '../../../plan/scalars.js';
 import type { TargetTraits } from '../traits.js';
-
-/** GitHub has no owner and no repository of dots alone, which would lead elsewhere in a path. */
-const REPOSITORY = /^(?!\.{1,2}\/)[\w.-]+\/(?!\.{1,2}$)[\w.-]+$/;
 
 const inputs = z.record(z.string().min(1), z.string());
 
 const fields = z.strictObject({
-  repository: text('owner/name.')
-    .refine((value) => hasReference(value) || REPOSITORY.test(value), {
-      error: 'expected owner/name',
-      params: {
-        code: 'badName',
-        expected: 'owner/name',
-        fix: 'Write the owner, a slash and the name, as in the address of the repository: acme/shop.',
-      },
-    })
-    .meta({ examples: ['acme/shop'] }),
+  repository: githubRepository(),
   workflow: text('File name of the workflow, without its folder.').meta({
     examples: ['deploy-production.yml'],
   }),
