@@ -28,8 +28,7 @@ const PATIENCE_MS = 90_000;
 
 export interface RestorationWorld {
   namespace: string;
-  /** The Deployment that is live once a rollout has promoted. */
-  liveDeployment: string;
+  deployment: string;
   healthUrl: string;
   metricsUrl: string;
   logFile: string;
@@ -72,7 +71,7 @@ export async function openWorld(session: Session, kubeconfig: string): Promise<R
 
   return {
     namespace,
-    liveDeployment: `${NAME}-green`,
+    deployment: NAME,
     healthUrl: endpoints.healthUrl,
     metricsUrl: endpoints.metricsUrl,
     logFile,

@@ -60,8 +60,8 @@ const WAYS: Way[] = [
   {
     name: 'fact → restored, Kubernetes watch',
     interval: PROBE_INTERVALS.seldom,
-    probe: ({ namespace, liveDeployment }) =>
-      `{ kubernetes: { namespace: ${namespace}, deployment: ${liveDeployment}, follow: true }, expect: { path: unavailable, equals: 0 } }`,
+    probe: ({ namespace, deployment }) =>
+      `{ kubernetes: { namespace: ${namespace}, deployment: ${deployment}, release: "\${release:id}", follow: true }, expect: { path: unavailable, equals: 0 } }`,
     happen: (world) => world.makePodUnready(),
     reach: { text: '≤ 1 s', medianMs: 1_000 },
     note: 'the fact is a pod that is not ready; the controllers need their time to say so in the Deployment',

@@ -161,6 +161,20 @@ describe.skipIf(missing)('kubernetes', () => {
       });
   });
 
+  it('looks at the Deployment that a release lives in, if one is named', async () => {
+    const namespace = await space();
+    const named = { namespace: namespace.name, deployment: 'other', release: 'shop@0123456789ab' };
+    expect(await takeSample(probeOf(KUBECONFIG), named)).toMatchObject({ value: { ready: 3 } });
+    const watching = watchProbe({
+      probe: probeOf(KUBECONFIG),
+      subject: subjectOf('/'),
+      config: named,
+      expect: ALL_READY,
+    });
+    await expect.poll(() => watching.tally()?.pass ?? 0, { timeout: 10_000 }).toBeGreaterThan(0);
+    await watching.kill();
+  });
+
   it('calls a Deployment that is not there a fail, and an API server that is not there an error', async () => {
     const namespace = await space();
     const found = await takeSample(probeOf(KUBECONFIG), { namespace: namespace.name, deployment: 'other' });

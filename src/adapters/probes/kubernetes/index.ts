@@ -18,7 +18,8 @@ export function createKubernetesProbe({ kubernetes }: KubernetesProbeDeps): Prob
     writes: () => false,
     inForcePaths: () => [],
     async sample(request) {
-      const { context, namespace, deployment: name } = request.config;
+      const config = ofRelease(request.config);
+      const { context, namespace, deployment: name } = config;
       const read = await readInTime(request, async (end) => {
         const cluster = await kubernetes(context, end);
         const deployment = await cluster.find('deployments', namespace, name);
@@ -26,11 +27,17 @@ export function createKubernetesProbe({ kubernetes }: KubernetesProbeDeps): Prob
         const { items } = await cluster.list('pods', namespace, { labelSelector: selectorOf(deployment) });
         return { deployment, pods: items };
       });
-      return read.kind === 'read' ? describeState(read.value, request.config) : read;
+      return read.kind === 'read' ? describeState(read.value, config) : read;
     },
     following: {
       wanted: ({ follow }) => follow === true,
-      follow: (request) => followState(kubernetes, request),
+      follow: (request) => followState(kubernetes, { ...request, config: ofRelease(request.config) }),
     },
   };
+}
+
+/** A release's id begins with the Deployment that it lives in. */
+function ofRelease(config: Config): Config {
+  const [deployment = config.deployment] = config.release?.split('@') ?? [];
+  return { ...config, deployment };
 }

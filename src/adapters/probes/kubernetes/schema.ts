@@ -6,6 +6,9 @@ export const schema = z
     context: text("Context of the worker's kubeconfig.").optional(),
     namespace: text('Namespace of the Deployment.'),
     deployment: text('The Deployment.'),
+    release: text('The release whose Deployment is meant; for blueGreen, where two Deployments take turns.')
+      .meta({ examples: ['${release:id}'] })
+      .optional(),
     container: text(
       'The container whose image and restarts are told; without it the first, and all restarts.',
     ).optional(),
