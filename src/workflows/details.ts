@@ -1,4 +1,5 @@
 /** The current details in the Temporal UI: a checklist that says what it waits for, with the JSON to paste. Pure. */
+import { commandOf } from '../contract/commands.js';
 import type { Diagnostics, Progress, StepProgress, StepStatus, Waiting } from '../contract/progress.js';
 import { isTicked, tickOf } from './ticks.js';
 
@@ -103,13 +104,13 @@ function section(title: string, lines: string[]): string[] {
 
 function answerLines(progress: Progress, waiting: Waiting): string[] {
   if (waiting.gate && waiting.digest && waiting.signed) {
-    const command = `headgate approve ${progress.application} ${waiting.gate} --digest ${waiting.digest}`;
-    return [`Answer: \`${command} --by NAME --key FILE\` (or \`reject\`); only signed answers count.`];
+    const command = commandOf('approve', progress.application, waiting);
+    return [`Answer: \`${command}\` (or \`reject\`); only signed answers count.`];
   }
   if (waiting.gate && waiting.digest) {
     const input = JSON.stringify({ gate: waiting.gate, digest: waiting.digest, by: 'YOUR NAME', reason: '' });
     return [
-      `Answer: \`headgate approve ${progress.application} ${waiting.gate} --digest ${waiting.digest}\`, or send the signal \`approve\` (or \`reject\`) with`,
+      `Answer: \`${commandOf('approve', progress.application, waiting)}\`, or send the signal \`approve\` (or \`reject\`) with`,
       '```json',
       input,
       '```',
@@ -119,8 +120,8 @@ function answerLines(progress: Progress, waiting: Waiting): string[] {
     'Answers:',
     '',
     ...waiting.answers.map((name) => {
-      const step = name === 'skip' ? ` ${waiting.step} --reason TEXT` : '';
-      return `- \`headgate ${name} ${progress.application}${step}\`, or the signal \`${name}\` with \`${answerJson(name, waiting)}\``;
+      const command = commandOf(name, progress.application, waiting);
+      return `- \`${command}\`, or the signal \`${name}\` with \`${answerJson(name, waiting)}\``;
     }),
   ];
 }

@@ -1,15 +1,13 @@
 /** What a notification says of a rollout that has ended or turned round, and what a person may type now. Pure. */
 import type { RolloutContext } from '../contract/activities.js';
-import type { Diagnostics, Progress, Waiting } from '../contract/progress.js';
+import { type Asked, commandOf } from '../contract/commands.js';
+import type { Diagnostics, Progress } from '../contract/progress.js';
 import type { NotifyMoment } from '../plan/resolved.js';
 import { clip } from './progress.js';
 import { isTicked, tickOf } from './ticks.js';
 
 const MOST_LINES = 60;
 const LONGEST_LINE = 200;
-
-/** What is asked of a person, as far as a command has to say it. */
-export type Asked = Pick<Waiting, 'answers' | 'gate' | 'digest'> & { step?: string; signed?: boolean };
 
 /** The likeliest first: what answers a question, else what shows the rollout. */
 export function commandsOf(
@@ -20,26 +18,6 @@ export function commandsOf(
   const rollout = `${application}/${runId}`;
   if (asked) return asked.answers.map((answer) => commandOf(answer, rollout, asked));
   return [`headgate ${moment === 'outcome' ? 'report' : 'watch'} ${rollout}`];
-}
-
-function commandOf(
-  answer: Waiting['answers'][number],
-  rollout: string,
-  { step, gate, digest, signed }: Asked,
-): string {
-  switch (answer) {
-    case 'approve':
-    case 'reject':
-      return `headgate ${answer} ${rollout} ${gate} --digest ${digest}${signed ? ' --by NAME --key FILE' : ''}`;
-    case 'skip':
-      return `headgate skip ${rollout} ${step} --reason TEXT`;
-    case 'retry':
-      return ['headgate retry', rollout, ...(step === undefined ? [] : [step])].join(' ');
-    case 'abort':
-    case 'accept':
-    case 'resume':
-      return `headgate ${answer} ${rollout}`;
-  }
 }
 
 /** Why it turned round and what to do about it, the ticks of its checklists, where the diagnostics are, what stays as it is. */

@@ -21,6 +21,7 @@ import type {
   SagaRecord,
   Subject,
 } from '../contract/activities.js';
+import type { Asked } from '../contract/commands.js';
 import type { Deeds, RolloutInput } from '../contract/inputs.js';
 import { SEARCH_ATTRIBUTES } from '../contract/messages.js';
 import type {
@@ -44,7 +45,7 @@ import type {
 } from '../plan/resolved.js';
 import { notice } from './activity-options.js';
 import { renderDetails } from './details.js';
-import { type Asked, commandsOf } from './notice-lines.js';
+import { commandsOf } from './notice-lines.js';
 import { beginProgress, clip, compactProgress, INTERIM_LIMIT_BYTES, MEMO_LIMIT_BYTES } from './progress.js';
 import { now } from './stop.js';
 

@@ -1,15 +1,9 @@
 /** What a rollout waits for, and the commands that answer. Pure. */
+import { commandOf } from '../../contract/commands.js';
 import type { Progress, Waiting } from '../../contract/progress.js';
 
 export function answerCommands({ application }: Progress, waiting: Waiting): string[] {
-  return waiting.answers.map((answer) => {
-    if (answer === 'approve' || answer === 'reject') {
-      const signing = waiting.signed ? ' --by NAME --key FILE' : '';
-      return `headgate ${answer} ${application} ${waiting.gate ?? waiting.step} --digest ${waiting.digest ?? ''}${signing}`;
-    }
-    if (answer === 'skip') return `headgate skip ${application} ${waiting.step} --reason TEXT`;
-    return `headgate ${answer} ${application}`;
-  });
+  return waiting.answers.map((answer) => commandOf(answer, application, waiting));
 }
 
 /** Everything that an approval is bound to, for the person who answers. */
