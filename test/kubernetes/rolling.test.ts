@@ -1,9 +1,8 @@
 /** `rolling` on a control plane: what goes wrong in a rollout, who else has a hand in it, and the way back. */
-import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { createKubernetesTarget } from '../../src/adapters/targets/kubernetes/index.js';
 import { schema } from '../../src/adapters/targets/kubernetes/schema.js';
-import { checked } from '../../src/adapters/targets/registry.js';
+import { type BoundTarget, checked } from '../../src/adapters/targets/registry.js';
 import type { Release } from '../../src/contract/activities.js';
 import { type ConnectKubernetes, createKubernetes } from '../../src/tools/kubernetes/client.js';
 import {
@@ -113,6 +112,12 @@ describe.skipIf(kubernetesIsMissing())('rolling', () => {
     expect((await bound.status()).live.version).toBe('v1.0.2');
   });
 
+  /** The new template is written; its pods come up. */
+  const untilBegun = (bound: BoundTarget) =>
+    expect
+      .poll(async () => (await bound.status()).live.version, { timeout: 10_000, interval: 20 })
+      .toBe('v1.0.1');
+
   it('does not call an image by a version that it is not', async () => {
     const bound = bind(callOf({ image: undefined }));
     const { live } = await bound.status();
@@ -128,7 +133,7 @@ describe.skipIf(kubernetesIsMissing())('rolling', () => {
     const { live } = await bound.status();
     await namespace.kubectl('scale', 'deployment/shop', '--replicas=5');
     const promoting = bound.promote(wanted(live));
-    await sleep(300);
+    await untilBegun(bound);
     await namespace.kubectl('scale', 'deployment/shop', '--replicas=4');
     await promoting;
     expect((await bound.status()).scale).toEqual({ replicas: 4, surge: 1 });
@@ -172,7 +177,7 @@ describe.skipIf(kubernetesIsMissing())('rolling', () => {
       const { live } = await bound.status();
       const promoting = bound.promote(wanted(live));
       promoting.catch(() => undefined);
-      await sleep(500);
+      await untilBegun(bound);
       await namespace.kubectl('set', 'env', 'deployment/shop', 'A=B');
       await expect(promoting).rejects.toMatchObject({ type: 'Drift' });
     });
