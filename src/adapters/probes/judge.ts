@@ -7,6 +7,7 @@
  */
 import type { Measurement, MeasurementOutcome } from '../../contract/progress.js';
 import type { Expectation, Json, ProbeSpec } from '../../plan/resolved.js';
+import { matchInTime } from '../../platform/pattern.js';
 import { aggregateWindow } from './aggregate.js';
 import { addressOf, lookUp } from './paths.js';
 import type { Sample } from './probe.js';
@@ -15,7 +16,7 @@ export { extendWindows, lookUp } from './paths.js';
 
 const LONGEST_STRING = 200;
 const LONGEST_MESSAGE = 600;
-/** A pattern that backtracks badly must not hold the worker on a reply of a megabyte. */
+/** Even a pattern that backtracks a little takes its time on a reply of a megabyte. */
 const LONGEST_MATCHED = 16 * 1024;
 
 export interface JudgeOptions {
@@ -178,7 +179,8 @@ function compareEqual(value: Json, expected: string | number | boolean | null): 
 function match(value: Json, pattern: string): MeasurementOutcome {
   if (typeof value !== 'string' || value.length > LONGEST_MATCHED) return 'inconclusive';
   try {
-    return new RegExp(pattern).test(value) ? 'pass' : 'fail';
+    const expected = new RegExp(pattern);
+    return matchInTime(expected, () => expected.test(value)) ? 'pass' : 'fail';
   } catch {
     return 'error';
   }
@@ -189,7 +191,7 @@ function isFigure(value: unknown): value is number {
 }
 
 function whyNotJudged(value: Json, expectation: Expectation, outcome: MeasurementOutcome): string {
-  if (outcome === 'error') return ' (what is expected cannot be evaluated)';
+  if (outcome === 'error') return ' (what is expected cannot be evaluated, or not in time)';
   if (typeof value === 'string' && expectation.matches !== undefined) {
     return ` (${value.length} characters; at most ${LONGEST_MATCHED} are matched)`;
   }

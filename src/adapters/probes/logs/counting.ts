@@ -27,7 +27,7 @@ interface Known {
 export class LogCounts {
   readonly #known = new Map<string, Known>();
 
-  /** @throws LogUnread */
+  /** @throws LogUnread, SlowPatternError */
   async countNow(counting: Counting): Promise<LogCount> {
     const key = JSON.stringify([counting.key, counting.pattern.source, counting.sinceMs ?? null]);
     const known = this.#known.get(key);
@@ -54,7 +54,7 @@ async function readOn(
   let last: LogBatch | undefined;
   for await (const batch of counting.source.batches(fromOf(counting, known?.cursor, false))) {
     if (batch.gap !== undefined && known) return undefined;
-    for (const line of batch.lines) counter.take(line);
+    counter.take(batch.lines);
     last = batch;
   }
   return last && { known: { cursor: last.cursor, counter }, count: countWith(counter, last) };
@@ -76,7 +76,7 @@ export async function* followCount(counting: Counting, cursor?: Json): AsyncGene
   for await (const batch of counting.source.batches(
     fromOf(counting, restored ? saved.log : undefined, true),
   )) {
-    for (const line of batch.lines) counter.take(line);
+    counter.take(batch.lines);
     gap ??= batch.gap;
     if (!batch.caughtUp) continue;
     yield {
@@ -96,6 +96,6 @@ function fromOf({ fromMs, signal }: Counting, cursor: Json | undefined, follow: 
 function countWith(counter: LineCounter, { unfinished }: LogBatch): LogCount {
   if (!unfinished) return counter.result();
   const now = counter.copy();
-  now.take(unfinished);
+  now.take([unfinished]);
   return now.result();
 }

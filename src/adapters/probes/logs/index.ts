@@ -15,7 +15,7 @@ import { createPm2Source } from './pm2-source.js';
 import { createPodSource } from './pod-source.js';
 import { rateRatio } from './rate.js';
 import type { Config } from './schema.js';
-import { type LogSource, LogUnread } from './source.js';
+import { type LogLine, type LogSource, LogUnread } from './source.js';
 
 export interface LogsProbeDeps extends ProgramDeps {
   now: () => number;
@@ -142,9 +142,45 @@ async function countOutput(
   counter: LineCounter,
   deps: LogsProbeDeps,
 ): Promise<LogCount | NoSample> {
-  const onLine = (text: string) => counter.take({ text });
+  const lines = new Bunches(counter);
+  const onLine = (text: string) => lines.push(text);
   const ended = await runProgram({ argv, subject, timeoutMs, signal, onLine }, deps);
-  return ended.kind === 'done' ? counter.result() : ended;
+  if (ended.kind !== 'done') return ended;
+  return lines.end() ?? counter.result();
+}
+
+const BUNCH = 500;
+
+/** To bound the time of each line by itself would take longer than to match it. */
+class Bunches {
+  readonly #counter: LineCounter;
+  #lines: LogLine[] = [];
+  #failed: NoSample | undefined;
+
+  constructor(counter: LineCounter) {
+    this.#counter = counter;
+  }
+
+  push(text: string): void {
+    this.#lines.push({ text });
+    if (this.#lines.length >= BUNCH) this.#take();
+  }
+
+  /** Why there is no count; undefined when there is one. */
+  end(): NoSample | undefined {
+    this.#take();
+    return this.#failed;
+  }
+
+  #take(): void {
+    const lines = this.#lines.splice(0);
+    if (this.#failed) return;
+    try {
+      this.#counter.take(lines);
+    } catch (error) {
+      this.#failed = explain(error);
+    }
+  }
 }
 
 function startOf({ subject }: Request): number | undefined {

@@ -1,5 +1,6 @@
 /** Counts matching lines, by the time that they carry. */
 import type { Json } from '../../../plan/resolved.js';
+import { matchInTime } from '../../../platform/pattern.js';
 import { isObject } from '../endpoint.js';
 import type { LogLine } from './source.js';
 
@@ -43,7 +44,15 @@ export class LineCounter {
     this.#sinceMs = sinceMs;
   }
 
-  take({ text, atMs }: LogLine): void {
+  /** @throws SlowPatternError; what has been counted then is good for nothing */
+  take(lines: LogLine[]): void {
+    if (lines.length === 0) return;
+    matchInTime(this.#pattern, () => {
+      for (const line of lines) this.#take(line);
+    });
+  }
+
+  #take({ text, atMs }: LogLine): void {
     this.#atMs = atMs ?? timeOf(text) ?? this.#atMs;
     if (this.#atMs !== undefined) {
       this.#oldestMs = Math.min(this.#oldestMs ?? this.#atMs, this.#atMs);

@@ -1,0 +1,66 @@
+import { describe, expect, it } from 'vitest';
+import { judge } from '../../../src/adapters/probes/judge.js';
+import { LineCounter } from '../../../src/adapters/probes/logs/line-counter.js';
+import { matchInTime, SlowPatternError } from '../../../src/platform/pattern.js';
+
+/** Each would take longer than the universe has existed. */
+const ENDLESS = [/^(a+)+$/, /^(a|a)*$/, /^(\w*\d*\w*)*$/];
+const text = `${'a'.repeat(60)}!`;
+
+function timed<T>(work: () => T): { result: T; ms: number } {
+  const startedAt = performance.now();
+  const result = work();
+  return { result, ms: performance.now() - startedAt };
+}
+
+describe('a pattern of a plan', () => {
+  it('gives what it matches', () => {
+    expect(matchInTime(/b+/, () => /b+/.exec('abbc')?.[0])).toBe('bb');
+    expect(matchInTime(/x/, () => undefined)).toBeUndefined();
+  });
+
+  it('is broken off after a second, and for a minute not tried again', () => {
+    const [pattern = /x/] = ENDLESS;
+    const attempt = () => {
+      try {
+        return matchInTime(pattern, () => pattern.test(text));
+      } catch (error) {
+        return error;
+      }
+    };
+    const first = timed(attempt);
+    expect(first.result).toBeInstanceOf(SlowPatternError);
+    expect(first.ms).toBeLessThan(3_000);
+    const again = timed(attempt);
+    expect(again.result).toBeInstanceOf(SlowPatternError);
+    expect(again.ms).toBeLessThan(200);
+  });
+
+  it('that was broken off leaves others as they are', () => {
+    expect(matchInTime(/^a/, () => /^a/.test(text))).toBe(true);
+  });
+
+  it('lets other errors through', () => {
+    expect(() =>
+      matchInTime(/y/, () => {
+        throw new RangeError('not ours');
+      }),
+    ).toThrow(new RangeError('not ours'));
+  });
+
+  it('that does not end is an error of the measuring, never a pass', () => {
+    const [, pattern = /x/] = ENDLESS;
+    const spec = { name: 'version', expect: [{ path: 'v', matches: pattern.source }] };
+    const judging = { at: '2026-01-01T00:00:00Z', durationMs: 0 };
+    const { outcome, message } = judge(spec, { kind: 'sample', value: { v: text } }, judging);
+    expect(outcome).toBe('error');
+    expect(message).toContain('cannot be evaluated, or not in time');
+  });
+
+  it('that does not end on a line of a log ends the count', () => {
+    const [, , pattern = /x/] = ENDLESS;
+    const counter = new LineCounter(pattern, undefined);
+    const lines = [{ text: 'a' }, { text: `${'a1'.repeat(40)}!` }];
+    expect(() => counter.take(lines)).toThrow(SlowPatternError);
+  });
+});
