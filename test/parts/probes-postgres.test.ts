@@ -1,6 +1,10 @@
+import { execFileSync } from 'node:child_process';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { type AddressInfo, createServer, type Server } from 'node:net';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import pg from 'pg';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createPostgresProbe } from '../../src/adapters/probes/postgres/index.js';
 import { schema } from '../../src/adapters/probes/postgres/schema.js';
 import { checked } from '../../src/adapters/probes/registry.js';
@@ -258,4 +262,66 @@ describe('presets', () => {
     expect(found).toHaveProperty('value.worstMeanMs', expect.any(Number));
     expect(JSON.stringify(found)).not.toContain('CANARY');
   });
+});
+
+/** Asks for the password in the clear, and hears it. */
+async function openAskingServer(): Promise<{ server: Server; url: string; heard: string[] }> {
+  const heard: string[] = [];
+  const asking = createServer((socket) => {
+    const askForPassword = Buffer.from([0x52, 0, 0, 0, 8, 0, 0, 0, 3]);
+    socket.once('data', () => {
+      socket.write(askForPassword);
+      socket.once('data', (answer) => {
+        heard.push(answer.subarray(5, -1).toString());
+        socket.end();
+      });
+    });
+  });
+  await new Promise<void>((resolve) => asking.listen(0, '127.0.0.1', resolve));
+  const { port } = asking.address() as AddressInfo;
+  return { server: asking, url: `127.0.0.1:${port}/bookings`, heard };
+}
+
+describe('a database that a plan names', () => {
+  it('is not told the password that the worker has for other servers', async () => {
+    const home = await mkdtemp(join(tmpdir(), 'headgate-pgpass-'));
+    const file = join(home, 'pgpass');
+    await writeFile(file, '*:*:*:*:canary-of-pgpass\n', { mode: 0o600 });
+    const asking = await openAskingServer();
+    try {
+      vi.stubEnv('PGPASSFILE', file);
+      await sample('select 1 as n', { url: `postgresql://app@${asking.url}` });
+      vi.stubEnv('PGPASSWORD', 'canary-of-environment');
+      await sample('select 1 as n', { url: `postgresql://app@${asking.url}` });
+      await sample('select 1 as n', { url: `postgresql://app@${asking.url}?password=x&password=` });
+      // That it hears one at all.
+      await sample('select 1 as n', { url: `postgresql://app:given%21@${asking.url}` });
+      await sample('select 1 as n', { url: `postgresql://app@${asking.url}?password=given-too` });
+      expect(asking.heard).toEqual(['', '', '', 'given!', 'given-too']);
+    } finally {
+      vi.unstubAllEnvs();
+      asking.server.close();
+      await rm(home, { recursive: true, force: true });
+    }
+  });
+
+  it.each(['sslcert', 'sslkey', 'sslrootcert'])(
+    'does not hold the worker by a pipe as its %s',
+    async (name) => {
+      const folder = await mkdtemp(join(tmpdir(), 'headgate-pipe-'));
+      try {
+        const pipe = join(folder, 'pipe');
+        execFileSync('mkfifo', [pipe]);
+        for (const file of [pipe, '/dev/zero', join(folder, 'none')]) {
+          const found = await sample('select 1 as n', { url: `${server.url}?${name}=${file}` });
+          expect(found).toEqual({
+            kind: 'error',
+            message: `"${name}" of "url" names no file of at most 1 MB that the worker can read`,
+          });
+        }
+      } finally {
+        await rm(folder, { recursive: true, force: true });
+      }
+    },
+  );
 });

@@ -1,4 +1,5 @@
 /** One read-only query, or the questions of a preset. */
+import { stat } from 'node:fs/promises';
 import { Socket } from 'node:net';
 import pg from 'pg';
 import type { Json } from '../../../plan/resolved.js';
@@ -70,13 +71,48 @@ async function askOnce(
   return { kind: 'sample', value: found };
 }
 
+/** Certificates and keys, which the driver reads at once and whole: a pipe would hold the worker for ever. */
+const FILE_PARAMETERS = ['sslcert', 'sslkey', 'sslrootcert'];
+const LONGEST_FILE = 1024 * 1024;
+
+/** @throws Error that names the parameter, and not what it holds */
+async function requireFiles({ searchParams }: URL): Promise<void> {
+  for (const name of FILE_PARAMETERS) {
+    for (const file of searchParams.getAll(name)) {
+      const status = await stat(file).catch(() => undefined);
+      if (!status?.isFile() || status.size > LONGEST_FILE) {
+        throw new Error(`"${name}" of "url" names no file of at most 1 MB that the worker can read`);
+      }
+    }
+  }
+}
+
+/**
+ * The driver would fill in for a URL without a password what the worker has for other servers, PGPASSWORD and
+ * ~/.pgpass, and it is the plan that names the server.
+ */
+function withoutOwnPassword(client: pg.Client, { password, searchParams }: URL): void {
+  const given = [decodeURIComponent(password), ...searchParams.getAll('password')];
+  if (!given.some((text) => text !== '' && text === client.password)) {
+    Object.defineProperty(client, 'password', { value: '' });
+  }
+}
+
+/** As the driver reads it: without a host it is a socket's. */
+function parseUrl(url: string): URL {
+  return new URL(URL.canParse(url) ? url : url.replace('@/', '@localhost/'));
+}
+
 async function connect(socket: Socket, url: string, timeoutMs: number): Promise<pg.Client> {
+  const parsed = parseUrl(url);
+  await requireFiles(parsed);
   const client = new pg.Client({
     connectionString: url,
     application_name: 'headgate',
     stream: () => socket,
     types: { getTypeParser: (oid: number) => (text: string) => parseText(oid, text) },
   });
+  withoutOwnPassword(client, parsed);
   // Whatever ends the connection also ends the query that waits for it.
   client.on('error', () => {});
   await client.connect();
