@@ -1,6 +1,8 @@
 /** One HTTP request, as a probe or a notifier needs it: bounded in time and size, no redirect followed. */
+import { lookup } from 'node:dns';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import { BlockList, isIP, type LookupFunction } from 'node:net';
 
 export interface HttpRequest {
   method?: string;
@@ -73,14 +75,57 @@ function describePlace({ method = 'GET', url }: HttpRequest): string {
   return `${method} ${protocol}//${host}${pathname}`;
 }
 
+/**
+ * Where clouds tell the machine its own credentials: a plan names addresses, and must not get the worker's role by one.
+ * No release answers there.
+ */
+const OF_THE_MACHINE = new BlockList();
+OF_THE_MACHINE.addSubnet('169.254.0.0', 16, 'ipv4'); // link-local: AWS, Google Cloud, Azure, tasks of ECS, pods of EKS
+OF_THE_MACHINE.addSubnet('fe80::', 10, 'ipv6');
+OF_THE_MACHINE.addSubnet('fd00:ec2::', 32, 'ipv6'); // AWS
+OF_THE_MACHINE.addAddress('fd20:ce::254', 'ipv6'); // Google Cloud
+OF_THE_MACHINE.addAddress('168.63.129.16', 'ipv4'); // Azure
+OF_THE_MACHINE.addAddress('100.100.100.200', 'ipv4'); // Alibaba Cloud
+OF_THE_MACHINE.addAddress('192.0.0.192', 'ipv4'); // Oracle Cloud
+
+function isOfTheMachine(address: string): boolean {
+  return OF_THE_MACHINE.check(address, isIP(address) === 6 ? 'ipv6' : 'ipv4');
+}
+
+class OfTheMachineError extends Error {
+  readonly code = 'ERR_INVALID_ADDRESS';
+
+  constructor() {
+    super("an address of the machine's own cloud services, where no plan may ask");
+  }
+}
+
+/** A name is judged by what it leads to at that moment, and that is what is connected to. */
+const lookupOthers: LookupFunction = (hostname, options, callback) => {
+  lookup(hostname, { ...options, all: true }, (error, addresses) => {
+    if (error) return callback(error, []);
+    if (addresses.some(({ address }) => isOfTheMachine(address)))
+      return callback(new OfTheMachineError(), []);
+    const [first] = addresses;
+    if (options.all || !first) return callback(null, addresses);
+    return callback(null, first.address, first.family);
+  });
+};
+
 function send(options: HttpRequest, signal: AbortSignal): Promise<IncomingMessage> {
   const url = new URL(options.url);
+  const host = url.hostname.replace(/^\[|\]$/g, '');
+  if (isIP(host) !== 0 && isOfTheMachine(host)) throw new OfTheMachineError();
   const start = url.protocol === 'https:' ? httpsRequest : httpRequest;
   const body = options.body === undefined ? undefined : Buffer.from(options.body);
   const headers: Record<string, string> = { 'user-agent': 'headgate', ...options.headers };
   if (body) headers['content-length'] = String(body.length);
   return new Promise((resolve, reject) => {
-    const outgoing = start(url, { method: options.method ?? 'GET', headers, signal, agent: false }, resolve);
+    const outgoing = start(
+      url,
+      { method: options.method ?? 'GET', headers, signal, agent: false, lookup: lookupOthers },
+      resolve,
+    );
     outgoing.once('error', reject);
     outgoing.end(body);
   });

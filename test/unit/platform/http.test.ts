@@ -1,6 +1,8 @@
+import dns from 'node:dns';
 import { createServer, type RequestListener, type Server } from 'node:http';
+import { syncBuiltinESMExports } from 'node:module';
 import type { AddressInfo } from 'node:net';
-import { afterEach, expect, it } from 'vitest';
+import { afterEach, expect, it, vi } from 'vitest';
 import { request } from '../../../src/platform/http.js';
 
 let server: Server | undefined;
@@ -83,4 +85,42 @@ it('an abort rejects with its reason', async () => {
 
 it.each(['nowhere', 'ftp://host/x'])('%s is no address', async (url) => {
   await expect(request({ url, timeoutMs: 100 })).rejects.toThrow(/expected http/);
+});
+
+it.each([
+  'http://169.254.169.254/latest/meta-data/iam/security-credentials/',
+  'http://2852039166/latest/meta-data/',
+  'http://0xa9.254.43518/',
+  'http://[::ffff:169.254.169.254]/',
+  'http://169.254.170.2/v2/credentials',
+  'http://169.254.170.23/v1/credentials',
+  'http://[fd00:ec2::254]/latest/',
+  'http://[fe80::1]/',
+  'http://168.63.129.16/machine/',
+  'http://100.100.100.200/latest/',
+])('asks nothing of what tells the machine its credentials: %s', async (url) => {
+  const call = request({ url, method: 'PUT', timeoutMs: 5000 });
+  await expect(call).rejects.toThrow(/where no plan may ask \(ERR_INVALID_ADDRESS\)$/);
+});
+
+it('judges a name by what it leads to', async () => {
+  const addresses = vi.spyOn(dns, 'lookup');
+  const answers = [{ address: '169.254.169.254', family: 4 }];
+  addresses.mockImplementation(((_name: string, _options: object, callback: (...found: unknown[]) => void) =>
+    callback(null, answers)) as typeof dns.lookup);
+  syncBuiltinESMExports();
+  try {
+    const call = request({ url: 'http://harmless.example/', timeoutMs: 5000 });
+    await expect(call).rejects.toThrow('where no plan may ask');
+    expect(addresses).toHaveBeenCalled();
+  } finally {
+    addresses.mockRestore();
+    syncBuiltinESMExports();
+  }
+});
+
+it('asks a name that leads to this machine', async () => {
+  const url = await serve((_incoming, outgoing) => outgoing.end('here'));
+  const named = url.replace('127.0.0.1', 'localhost');
+  expect(await request({ url: named, timeoutMs: 5000 })).toMatchObject({ status: 200, body: 'here' });
 });
