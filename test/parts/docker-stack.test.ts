@@ -2,7 +2,7 @@
  * The dockerStack target with the real docker command line. No swarm runs here: a double of the Engine API stands for
  * its manager, and holds every request against moby's published description.
  */
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
@@ -118,6 +118,21 @@ describe.skipIf(dockerIsMissing())('by the docker command line', () => {
     );
     expect(target.kept).toEqual([{ deployed: 'v1.0.1' }]);
   });
+
+  it.each(['PATH', 'LD_PRELOAD', 'DOCKER_HOST', 'docker_config', 'HOME', 'https_proxy', 'HEADGATE_IMAGE'])(
+    'lets no plan say by %s which docker runs, and against what',
+    async (name) => {
+      const program = join(world.folder, 'docker');
+      const ran = join(world.folder, 'ran');
+      await writeFile(program, `#!/bin/sh\necho >${ran}\n`, { mode: 0o755 });
+      const deploy = async () => {
+        const target = world.at({ env: { [name]: world.folder } });
+        await target.promote({ ...(await base()), version: 'v1.0.1' });
+      };
+      await expect(deploy()).rejects.toThrow('expected names of variables of the stack file');
+      await expect(stat(ran)).rejects.toThrow('ENOENT');
+    },
+  );
 
   it('goes back by the specification of before, and done again it stays there', async () => {
     const before = await base();
