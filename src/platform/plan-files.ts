@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { readdir, readFile, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
+import { isWorkersOwn } from './own-files.js';
 
 /** Why a plan's file cannot be digested. `message` is a sentence for the person who wrote the plan. */
 export class PlanFileError extends Error {
@@ -35,9 +36,15 @@ export async function digestPath(directory: string, path: string): Promise<strin
   return hash.digest('hex');
 }
 
-/** Absolute path of a plan's file, all links followed. @throws PlanFileError when missing or outside */
+/**
+ * On the worker: absolute path of a plan's file, all links followed. Which folder is the plan's is said by whoever has
+ * started it, so that it may be one of the worker's own.
+ * @throws PlanFileError when missing or outside
+ */
 export async function resolvePlanFile(directory: string, path: string): Promise<string> {
-  return resolveInside(await realpath(resolve(directory)), path);
+  const real = await resolveInside(await realpath(resolve(directory)), path);
+  if (!(await isWorkersOwn(real))) return real;
+  throw new PlanFileError('outside', `${path} is one of the worker's own files, which no plan may name.`);
 }
 
 async function resolveInside(root: string, path: string): Promise<string> {

@@ -1,7 +1,7 @@
 /** `config` on the worker's own disk. */
-import { mkdir, readFile, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { createLocalFiles } from '../../src/tools/dotenv/files.js';
 import { type ConfigWorld, type OpenStep, openConfigStep } from '../support/config-step.js';
 import { describeConfig } from '../support/describe-config.js';
@@ -30,5 +30,22 @@ describe('config, on the worker: paths', () => {
     expect(call.base.file).toBe(join(at.folder, 'app', 'config.env'));
     await at.write(call);
     expect(await readFile(join(at.folder, 'app', 'config.env'), 'utf8')).toBe('A=2\n');
+  });
+
+  it("changes nothing that decides what the worker's programs run", async () => {
+    vi.stubEnv('HOME', at.folder);
+    await mkdir(join(at.folder, '.ssh'));
+    const file = join(at.folder, '.ssh', 'config');
+    await writeFile(file, 'Host *\n');
+    await symlink(file, join(at.folder, 'shop.env'));
+    try {
+      for (const named of ['.ssh/config', file, 'shop.env']) {
+        const call = at.lookAt(at.inputOf({ ProxyCommand: 'touch /tmp/here' }, { file: named }));
+        await expect(call).rejects.toMatchObject({ type: 'NotPermitted', nonRetryable: true });
+      }
+      expect(await readFile(file, 'utf8')).toBe('Host *\n');
+    } finally {
+      vi.unstubAllEnvs();
+    }
   });
 });

@@ -1,8 +1,8 @@
 /** Probes whose evidence lies in files: logs, by file and by a real program, and the figures of an earlier load test. */
-import { appendFile, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { appendFile, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, vi } from 'vitest';
 import { createLoadTestProbe } from '../../src/adapters/probes/loadTest/index.js';
 import { schema as loadTestSchema } from '../../src/adapters/probes/loadTest/schema.js';
 import { createLogsProbe } from '../../src/adapters/probes/logs/index.js';
@@ -65,6 +65,23 @@ describe('logs', () => {
     const found = await sample(config, probe);
     return found.kind === 'sample' && typeof found.value === 'object' ? found.value : found;
   };
+
+  it("reads nothing that is the worker's own, not by a link either", async () => {
+    vi.stubEnv('CANARY_KEY', 'canary-of-the-worker');
+    const link = join(folder, 'linked.log');
+    await symlink('/proc/self/environ', link);
+    try {
+      for (const file of ['/proc/self/environ', link, '/proc/1/cmdline']) {
+        const found = await sample({ pattern: '.', file });
+        expect(found).toEqual({
+          kind: 'error',
+          message: `${file} is one of the worker's own files, and no log`,
+        });
+      }
+    } finally {
+      vi.unstubAllEnvs();
+    }
+  });
 
   it('counts from the start of the rollout on; a line without a time belongs to the one before it', async () => {
     const file = await writeLog('since.log', [

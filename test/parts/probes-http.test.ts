@@ -151,6 +151,14 @@ describeProbe('version', async () => ({
 }));
 
 describe('http', () => {
+  it("sends nothing that is the worker's own, whatever folder the plan is said to lie in", async () => {
+    const config = { url: `${application.url}/hooks`, method: 'POST', bodyFile: 'environ' };
+    expect(await sample('http', config, subjectOf('/proc/self', application.url))).toEqual({
+      kind: 'error',
+      message: "bodyFile: environ is one of the worker's own files, which no plan may name.",
+    });
+  });
+
   it('samples status, headers, duration and body, parsed or as text', async () => {
     const json = await sample('http', { url: `${application.url}/healthz` });
     expect(json).toMatchObject({

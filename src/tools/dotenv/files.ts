@@ -13,7 +13,8 @@ import {
   stat,
 } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
-import { invalid } from '../../platform/failures.js';
+import { invalid, notPermitted } from '../../platform/failures.js';
+import { isWorkersOwn } from '../../platform/own-files.js';
 
 export interface HostFile {
   /** Every symbolic link followed. */
@@ -87,6 +88,11 @@ class LocalFiles implements FileHost {
   async read(path: string): Promise<HostFile | undefined> {
     try {
       const real = await realpath(path);
+      if (await isWorkersOwn(real)) {
+        throw notPermitted(
+          `${path} is one of the worker's own files: what decides on what it may do, or what it runs. Name the dotenv file of the application.`,
+        );
+      }
       const status = await stat(real);
       if (!status.isFile()) throw notRegular(path);
       const mode = status.mode & 0o7777;

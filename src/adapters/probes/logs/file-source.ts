@@ -6,6 +6,7 @@ import { createHash } from 'node:crypto';
 import { type FileHandle, open, readdir, stat } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import type { Json } from '../../../plan/resolved.js';
+import { isWorkersOwn } from '../../../platform/own-files.js';
 import { isObject } from '../endpoint.js';
 import { FileChanges } from './file-changes.js';
 import { LineSplitter } from './line-splitter.js';
@@ -26,6 +27,9 @@ interface Place {
 export function createFileSource(path: string): LogSource {
   return {
     async *batches(from) {
+      if (await isWorkersOwn(path)) {
+        throw new LogUnread('error', `${path} is one of the worker's own files, and no log`);
+      }
       const changes = from.follow ? await FileChanges.of(path) : undefined;
       try {
         yield* from.follow && changes ? follow(path, from, changes) : readOnce(path, from);
