@@ -59,6 +59,8 @@ const CONFIGURED = [
 
 const LARGEST_OUTPUT_BYTES = 16 * 1024 * 1024;
 const LONGEST_SAID = 600;
+/** Of what a remote says, before it is looked through: a line of megabytes would hold the worker for hours. */
+const LONGEST_READ = 8 * 1024;
 
 export function createCallGit(env: NodeJS.ProcessEnv, directory: string, signal: AbortSignal): CallGit {
   const common = gitEnvironment(env);
@@ -148,7 +150,7 @@ export function lastWords({ stderr, stdout }: Pick<GitReply, 'stderr' | 'stdout'
     .split('\n')
     .map((line) => line.trim())
     .filter((line) => line !== '' && !line.startsWith('hint:'));
-  return hideCredentials(lines.slice(-6).join(' / ')).slice(-LONGEST_SAID);
+  return hideCredentials(lines.slice(-6).join(' / ').slice(-LONGEST_READ)).slice(-LONGEST_SAID);
 }
 
 /** Addresses without user and password; the bare user of an SSH address is none of them. */

@@ -22,6 +22,13 @@ describe('what git says', () => {
     expect(lastWords({ stderr, stdout: 'other' })).toBe('one / remote: no https://***@h/x');
     expect(lastWords({ stderr: '', stdout: '' })).toBe('it said nothing');
   });
+
+  it('is told at once, however long a line a remote has sent', () => {
+    const startedAt = performance.now();
+    const said = lastWords({ stderr: `remote: ${'a-'.repeat(200_000)}`, stdout: '' });
+    expect(said).toHaveLength(600);
+    expect(performance.now() - startedAt).toBeLessThan(1_000);
+  });
 });
 
 describe('the outcome of a push', () => {
