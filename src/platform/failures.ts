@@ -109,11 +109,12 @@ function nameOf(error: unknown): string {
   return error instanceof Error && /^\w{1,60}$/.test(error.name) ? error.name : 'Error';
 }
 
+/** Value by value: in the text of JSON a secret of digits is a number, and what stands for it is none. */
 function redactDetails(details: unknown[], redactor: Redactor): unknown[] {
-  const text = redactor.redact(JSON.stringify(details));
-  if (text.length > LONGEST_DETAILS) return [{ truncated: shorten(text, LONGEST_DETAILS) }];
-  const parsed: unknown = JSON.parse(text);
-  return Array.isArray(parsed) ? parsed : [parsed];
+  const json: Json[] = JSON.parse(JSON.stringify(details));
+  const redacted = redactor.redactJson(json);
+  const text = JSON.stringify(redacted);
+  return text.length > LONGEST_DETAILS ? [{ truncated: shorten(text, LONGEST_DETAILS) }] : redacted;
 }
 
 /** Only the places: the first line of a stack repeats the message, unredacted and at full length. */

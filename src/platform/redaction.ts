@@ -48,8 +48,31 @@ function secretParts(value: string): string[] {
   const lines = value.includes('\n')
     ? value.split(/\r?\n/).filter((line) => line.length >= SHORTEST_LINE)
     : [];
-  const parts = [value, ...lines, ...urlPasswords(value)];
+  const parts = [value, ...lines, ...urlPasswords(value), ...secretsInside(value)];
   return parts.filter((part) => part.length >= SHORTEST_VALUE);
+}
+
+/** Other values of a JSON secret are words of everyday (a stage, a region), which must not be masked in every log. */
+const SECRET_KEY = /pass|pwd|secret|token|key|credential|auth/i;
+
+/** Who refers to a whole JSON secret hands its values on one by one. */
+function secretsInside(value: string): string[] {
+  if (!value.trimStart().startsWith('{')) return [];
+  try {
+    return valuesOf(JSON.parse(value), false);
+  } catch {
+    return [];
+  }
+}
+
+function valuesOf(json: Json, isSecret: boolean): string[] {
+  if (json === null || typeof json === 'boolean') return [];
+  if (typeof json !== 'object') {
+    const text = String(json);
+    return [...(isSecret ? [text] : []), ...urlPasswords(text)];
+  }
+  if (Array.isArray(json)) return json.flatMap((entry) => valuesOf(entry, isSecret));
+  return Object.entries(json).flatMap(([key, entry]) => valuesOf(entry, isSecret || SECRET_KEY.test(key)));
 }
 
 /** Drivers report a connection URL's password without the URL around it. */

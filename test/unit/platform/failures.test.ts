@@ -28,6 +28,13 @@ describe('mapError', () => {
     });
   });
 
+  it('keeps details that hold a number with the digits of a secret', () => {
+    const digits = new Redactor();
+    digits.add('1234567');
+    const failure = mapError(invalid('x', { bytes: 1_234_567, token: '1234567' }), digits);
+    expect(failure).toMatchObject({ type: 'Invalid', details: [{ bytes: 1_234_567, token: '[redacted]' }] });
+  });
+
   it('bounds message and details', () => {
     const failure = mapError(
       ApplicationFailure.nonRetryable('m'.repeat(9000), 'T', 'd'.repeat(90_000)),

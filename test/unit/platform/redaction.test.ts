@@ -78,3 +78,23 @@ describe('what is left alone', () => {
     expect(redactorOf(secret).redact('pool.limit = 20, expected 50')).toBe('pool.limit = 20, expected 50');
   });
 });
+
+describe('a JSON secret that is referred to as a whole', () => {
+  const whole = JSON.stringify({
+    DB_PASSWORD: 'canary-one',
+    DATABASE_URL: 'postgresql://app:canary-two@db.example.com/shop',
+    api: { token: 'canary-three', keys: ['canary-four', 55_512_345] },
+    NODE_ENV: 'production',
+    BASE_URL: 'https://shop.example.com',
+  });
+
+  it('is masked value by value', () => {
+    const redacted = redactorOf(whole).redact('canary-one canary-two canary-three canary-four 55512345');
+    expect(redacted).toBe(Array(5).fill('[redacted]').join(' '));
+  });
+
+  it('leaves the words of everyday in it alone', () => {
+    const text = 'production at https://shop.example.com and db.example.com';
+    expect(redactorOf(whole, '{not json').redact(text)).toBe(text);
+  });
+});
