@@ -33,7 +33,7 @@ export async function ensureMoto(options: EnsureMotoOptions = {}): Promise<strin
   const program = join(folder, 'bin', 'moto_server');
   const complete = join(folder, 'complete');
   if (await exists(complete)) return program;
-  await mkdir(dirname(folder), { recursive: true });
+  await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
   return withInstallLock(folder, 'moto', options, async () => {
     if (await exists(complete)) return program;
     await install(folder, requirements, version, options);

@@ -3,7 +3,7 @@
  * workflows and short activities on `headgate`, what measures for minutes on `headgate-long`, so that an undo
  * never waits for a slot behind monitors.
  */
-import { readFile, rm, writeFile } from 'node:fs/promises';
+import { readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
@@ -43,6 +43,7 @@ import {
 } from './platform/connection.js';
 import { ErrorMappingInterceptor } from './platform/failures.js';
 import { createLogger } from './platform/logging.js';
+import { writePidFile } from './platform/pid-file.js';
 import { processFacts } from './platform/process-facts.js';
 import { Redactor } from './platform/redaction.js';
 import { References } from './platform/references.js';
@@ -105,7 +106,7 @@ export async function runWorker({ enabled, pidFile, onReady, decorate }: WorkerR
     const stop = () => workers.forEach(stopWorker);
     process.once('SIGINT', stop).once('SIGTERM', stop);
     const running = Promise.all(workers.map((worker) => worker.run()));
-    if (pidFile) await writeFile(pidFile, `${process.pid}\n`);
+    if (pidFile) await writePidFile(pidFile);
     onReady?.();
     await running;
   } finally {

@@ -11,7 +11,7 @@ export interface AwsRecord {
 
 /** Several may write to the same file: a line is appended whole. */
 export async function openAwsRecord(path: string): Promise<AwsRecord> {
-  await mkdir(dirname(path), { recursive: true });
+  await mkdir(dirname(path), { recursive: true, mode: 0o700 });
   const file = createWriteStream(path, { flags: 'a', mode: 0o600 });
   return {
     note: (incoming, body, status) => {

@@ -14,7 +14,7 @@ export async function startMetrics(
   const { ports, places } = context;
   const folder = join(scratch, 'metrics');
   const scrape = join(folder, 'scrape.yml');
-  await mkdir(folder, { recursive: true });
+  await mkdir(folder, { recursive: true, mode: 0o700 });
   await writeFile(scrape, `${JSON.stringify(scrapeConfig(ports), null, 2)}\n`);
   const address = `${LOOPBACK}:${ports.metrics}`;
   return startProcess({

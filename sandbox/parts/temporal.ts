@@ -17,7 +17,7 @@ const UNTHROTTLED = [
 export async function startTemporal(context: PartContext, program: string): Promise<RunningProcess> {
   const { ports, places } = context;
   const database = join(places.folder, 'temporal.db');
-  await mkdir(dirname(database), { recursive: true });
+  await mkdir(dirname(database), { recursive: true, mode: 0o700 });
   return startProcess({
     name: 'temporal',
     file: program,

@@ -46,7 +46,7 @@ export async function resolveTool(name: ToolName, options: ResolveToolOptions = 
   const there = await locateTool(name, options);
   if (there) return there;
   const { folder, cached, version } = cacheOf(name, options);
-  await mkdir(dirname(folder), { recursive: true });
+  await mkdir(dirname(folder), { recursive: true, mode: 0o700 });
   return withInstallLock(folder, name, options, async () => {
     if (await isExecutable(cached)) return { path: cached, version, source: 'cache' };
     const source = await install(name, folder, { ...options, env });
@@ -120,7 +120,7 @@ async function install(
   for (const way of ['download', 'go install'] as const) {
     const temporary = `${folder}.${randomUUID()}.part`;
     try {
-      await mkdir(temporary, { recursive: true });
+      await mkdir(temporary, { recursive: true, mode: 0o700 });
       await ways[way]({ name, release, into: temporary, env, log, signal, answerTimeoutMs });
       await rm(folder, { recursive: true, force: true });
       await rename(temporary, folder);
