@@ -101,7 +101,7 @@ export async function runWorker({ enabled, pidFile, onReady, decorate }: WorkerR
     const activities = decorate?.(created) ?? created;
     const workers = await createWorkers({ connection, namespace }, activities, {
       redactor,
-      sources: createSources({ env: process.env, home: settings.home }),
+      sources: createSources({ env: process.env, home: settings.home, allowed: settings.allowedSources }),
     });
     const stop = () => workers.forEach(stopWorker);
     process.once('SIGINT', stop).once('SIGTERM', stop);

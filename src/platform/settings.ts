@@ -15,6 +15,8 @@ export interface Settings {
   portBase: number;
   /** Names that `${env:…}` and `${secret:…}` may use: `NAME`, a secret's `ID`, or one key of it, `ID#key`. */
   allowedReferences: string[];
+  /** Addresses of repositories that files of plans may come from, those that end with "/" or ":" with all below; empty: any. */
+  allowedSources: string[];
   enabled: Capability[];
   /** Absolute path: who may sign approvals (`ssh-keygen`, ALLOWED SIGNERS). */
   allowedSigners?: string;
@@ -25,8 +27,8 @@ export interface Settings {
 }
 
 /**
- * Reads `HEADGATE_HOME`, `HEADGATE_ARTIFACTS`, `HEADGATE_PORT_BASE`, `HEADGATE_ALLOWED_REFERENCES`, `HEADGATE_ENABLE` (what
- * `worker --enable` sets; both lists by commas), `HEADGATE_ALLOWED_SIGNERS`,
+ * Reads `HEADGATE_HOME`, `HEADGATE_ARTIFACTS`, `HEADGATE_PORT_BASE`, `HEADGATE_ALLOWED_REFERENCES`,
+ * `HEADGATE_ALLOWED_SOURCES`, `HEADGATE_ENABLE` (what `worker --enable` sets; lists by commas), `HEADGATE_ALLOWED_SIGNERS`,
  * `HEADGATE_TEMPORAL_UI` and `HEADGATE_TOOL_*`.
  * @throws Error that names the variable, what it holds and what it may hold
  */
@@ -36,6 +38,7 @@ export function loadSettings(env: NodeJS.ProcessEnv = process.env): Settings {
     artifacts: readBucket(env.HEADGATE_ARTIFACTS),
     portBase: readPortBase(env.HEADGATE_PORT_BASE),
     allowedReferences: readList(env.HEADGATE_ALLOWED_REFERENCES),
+    allowedSources: readList(env.HEADGATE_ALLOWED_SOURCES),
     enabled: readList(env.HEADGATE_ENABLE).map(readCapability),
     allowedSigners: env.HEADGATE_ALLOWED_SIGNERS ? resolve(env.HEADGATE_ALLOWED_SIGNERS) : undefined,
     temporalUi: readAddress(env.HEADGATE_TEMPORAL_UI),

@@ -94,6 +94,44 @@ describe('a repository', () => {
   });
 });
 
+describe('a worker that allows some sources', () => {
+  const fetchFrom = async (git: string, allowed: string[]) => {
+    const pinned = { ...(await world.pin()), git };
+    return world.sources('worker', allowed).checkOut(pinned, never);
+  };
+
+  it('takes files from these, and from what is below them', async () => {
+    const { remote } = world.git;
+    const above = remote.slice(0, remote.lastIndexOf('/') + 1);
+    for (const allowed of [[remote], ['https://git.example.com/', above]]) {
+      expect(read(await fetchFrom(remote, allowed))).toBe('{"guest":"one"}\n');
+    }
+  });
+
+  it('takes none from others, even such as it has on its disk, and says what to set', async () => {
+    const { remote } = world.git;
+    await fetchFrom(remote, []);
+    const above = remote.slice(0, remote.lastIndexOf('/') + 1);
+    const others = [
+      [remote, 'https://git.example.com/'],
+      [remote, remote.slice(0, -1)],
+      [`${above}inside/../${remote.slice(above.length)}`, `${above}inside/`],
+      ['https://git.example.com/ops/../evil.git', 'https://git.example.com/ops/'],
+      ['https://git.example.com/ops/%2e%2e/evil.git', 'https://git.example.com/ops/'],
+      ['https://git.example.com.evil.example/a.git', 'https://git.example.com'],
+      ['git@git.example.com:ops/../evil.git', 'git@git.example.com:ops/'],
+    ];
+    for (const [git = '', allowed = ''] of others) {
+      await expect(fetchFrom(git, [allowed])).rejects.toMatchObject({
+        key: 'git',
+        mayPass: false,
+        message: `The worker takes no files from ${git}.`,
+        fix: expect.stringContaining('HEADGATE_ALLOWED_SOURCES'),
+      });
+    }
+  });
+});
+
 describe('the files', () => {
   it('are those of the commit, wherever the branch has moved since', async () => {
     const pinned = await world.pin();

@@ -35,8 +35,8 @@ export class SourceWorld {
   }
 
   /** Of one machine, as a process that was just started has them. */
-  sources(name: string): Sources {
-    return createSources({ env: this.git.env, home: this.home(name) });
+  sources(name: string, allowed?: string[]): Sources {
+    return createSources({ env: this.git.env, home: this.home(name), allowed });
   }
 
   pin(change: Partial<PlanSource> = {}): Promise<PinnedSource> {

@@ -20,13 +20,15 @@ export interface SourceDeps {
   env: NodeJS.ProcessEnv;
   /** Absolute. */
   home: string;
+  /** As `Settings.allowedSources`; a client asks for whatever its person does. */
+  allowed?: string[];
 }
 
 const LOOK_TIMEOUT_MS = 20_000;
 const FETCH_TIMEOUT_MS = 10 * 60_000;
 
-export function createSources({ env, home }: SourceDeps): Sources {
-  return new GitSources(env, join(home, 'cache', 'sources'));
+export function createSources({ env, home, allowed = [] }: SourceDeps): Sources {
+  return new GitSources(env, join(home, 'cache', 'sources'), allowed);
 }
 
 class GitSources implements Sources {
@@ -36,6 +38,7 @@ class GitSources implements Sources {
   constructor(
     private readonly env: NodeJS.ProcessEnv,
     private readonly root: string,
+    private readonly allowed: string[],
   ) {}
 
   async pin(source: PlanSource, signal: AbortSignal): Promise<PinnedSource> {
@@ -52,6 +55,7 @@ class GitSources implements Sources {
 
   async find(source: PinnedSource): Promise<string | undefined> {
     requireSound(source);
+    requireAllowed(source, this.allowed);
     const checkout = this.#placeOf(source);
     const now = new Date();
     try {
@@ -117,6 +121,19 @@ function requireSound({ git, ref, ...rest }: PlanSource & { commit?: string }): 
     'ref',
     'The ref of the source, or the commit that it was pinned to, is no name that git knows.',
     'Write a branch, a tag or a whole commit id.',
+  );
+}
+
+/** What is in a repository can run programs here, and whoever may start a rollout names it. @throws SourceError */
+function requireAllowed({ git }: PlanSource, allowed: string[]): void {
+  // Steps up, plain or encoded, would lead from an allowed address to another.
+  const isPlain = !/(^|[/:])\.{1,2}(\/|$)|%|\\/.test(git);
+  const isListed = allowed.some((entry) => (/[/:]$/.test(entry) ? git.startsWith(entry) : git === entry));
+  if (allowed.length === 0 || (isPlain && isListed)) return;
+  throw new SourceError(
+    'git',
+    `The worker takes no files from ${git}.`,
+    'Add the address, or what it begins with up to a "/", to HEADGATE_ALLOWED_SOURCES of the worker and start it again.',
   );
 }
 

@@ -7,6 +7,7 @@ import type {
   V1Service,
   V2HorizontalPodAutoscaler,
 } from '@kubernetes/client-node';
+import { invalid } from '../../platform/failures.js';
 
 /**
  * The library types what its own generated calls make of an answer; these pass through no model, because a model
@@ -50,6 +51,12 @@ export const GROUPS: { [K in Kind]: { group: string; version: string } } = {
 export function pathOf(kind: Kind, namespace: string, name?: string): string {
   const { group, version } = GROUPS[kind];
   const root = group === '' ? `/api/${version}` : `/apis/${group}/${version}`;
-  const collection = `${root}/namespaces/${encodeURIComponent(namespace)}/${kind}`;
-  return name === undefined ? collection : `${collection}/${encodeURIComponent(name)}`;
+  const collection = `${root}/namespaces/${segment(namespace)}/${kind}`;
+  return name === undefined ? collection : `${collection}/${segment(name)}`;
+}
+
+/** Dots alone would lead out of the namespace that the plan names. */
+function segment(name: string): string {
+  if (/^\.{0,2}$/.test(name)) throw invalid(`"${name}" is no name of Kubernetes. Correct it in the plan.`);
+  return encodeURIComponent(name);
 }

@@ -8,6 +8,7 @@ it('defaults are closed: no reference, no command', () => {
     home: join(homedir(), '.headgate'),
     portBase: 7300,
     allowedReferences: [],
+    allowedSources: [],
     enabled: [],
     tools: { terraform: undefined, k6: undefined, temporal: undefined },
   });
@@ -18,6 +19,7 @@ it('reads lists, port and tools', () => {
     HEADGATE_HOME: '/srv/headgate',
     HEADGATE_PORT_BASE: '8100',
     HEADGATE_ALLOWED_REFERENCES: 'ADMIN_TOKEN, app/config#password,,ADMIN_TOKEN',
+    HEADGATE_ALLOWED_SOURCES: 'https://git.example.com/ops/, git@git.example.com:one/plan.git',
     HEADGATE_ENABLE: 'command,run',
     HEADGATE_TEMPORAL_UI: 'https://Temporal.example.com/ui/',
     HEADGATE_TOOL_K6: '/opt/k6',
@@ -26,6 +28,7 @@ it('reads lists, port and tools', () => {
     home: '/srv/headgate',
     portBase: 8100,
     allowedReferences: ['ADMIN_TOKEN', 'app/config#password'],
+    allowedSources: ['https://git.example.com/ops/', 'git@git.example.com:one/plan.git'],
     enabled: ['command', 'run'],
     temporalUi: 'https://temporal.example.com/ui',
     tools: { k6: '/opt/k6' },
