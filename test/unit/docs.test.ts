@@ -51,16 +51,28 @@ describe('links', () => {
   });
 });
 
+/** Tests that a page names in code, without their ending, and that are not there. */
+function missingTests(page: string, atLeast: number): string[] {
+  const text = readFileSync(join(ROOT, page), 'utf8');
+  const named = [...text.matchAll(/`((?:unit|parts|timed|kubernetes|workflows|timeskip|e2e|crash)\/[\w./-]+)`/g)];
+  const files = [...new Set(named.map(([, name = '']) => name))];
+  expect(files.length).toBeGreaterThan(atLeast);
+  const isThere = (name: string) =>
+    existsSync(join(ROOT, 'test', `${name}.test.ts`)) || existsSync(join(ROOT, 'test', name));
+  return files.filter((name) => !isThere(name));
+}
+
+describe('docs/security.md', () => {
+  it('every test that it names is there', () => {
+    expect(missingTests('docs/security.md', 25)).toEqual([]);
+  });
+});
+
 describe('docs/from-the-document.md', () => {
   const text = readFileSync(join(ROOT, 'docs/from-the-document.md'), 'utf8');
 
   it('every test that it names is there', () => {
-    const named = [...text.matchAll(/`((?:unit|parts|timed|kubernetes|workflows|timeskip|e2e|crash)\/[\w./-]+)`/g)];
-    const files = [...new Set(named.map(([, name = '']) => name))];
-    expect(files.length).toBeGreaterThan(20);
-    const isThere = (name: string) =>
-      existsSync(join(ROOT, 'test', `${name}.test.ts`)) || existsSync(join(ROOT, 'test', name));
-    expect(files.filter((name) => !isThere(name))).toEqual([]);
+    expect(missingTests('docs/from-the-document.md', 20)).toEqual([]);
   });
 
   it('no row of the document is left open', () => {
