@@ -54,7 +54,9 @@ describe('links', () => {
 /** Tests that a page names in code, without their ending, and that are not there. */
 function missingTests(page: string, atLeast: number): string[] {
   const text = readFileSync(join(ROOT, page), 'utf8');
-  const named = [...text.matchAll(/`((?:unit|parts|timed|kubernetes|workflows|timeskip|e2e|crash)\/[\w./-]+)`/g)];
+  const named = [
+    ...text.matchAll(/`((?:unit|parts|timed|kubernetes|workflows|timeskip|e2e|crash)\/[\w./-]+)`/g),
+  ];
   const files = [...new Set(named.map(([, name = '']) => name))];
   expect(files.length).toBeGreaterThan(atLeast);
   const isThere = (name: string) =>

@@ -32,7 +32,7 @@ describe('a pattern of a plan', () => {
     expect(first.ms).toBeLessThan(3_000);
     const again = timed(attempt);
     expect(again.result).toBeInstanceOf(SlowPatternError);
-    expect(again.ms).toBeLessThan(200);
+    expect(again.ms).toBeLessThan(900);
   });
 
   it('that was broken off leaves others as they are', () => {

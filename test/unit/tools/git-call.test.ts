@@ -27,7 +27,7 @@ describe('what git says', () => {
     const startedAt = performance.now();
     const said = lastWords({ stderr: `remote: ${'a-'.repeat(200_000)}`, stdout: '' });
     expect(said).toHaveLength(600);
-    expect(performance.now() - startedAt).toBeLessThan(1_000);
+    expect(performance.now() - startedAt).toBeLessThan(5_000);
   });
 });
 
