@@ -9,7 +9,7 @@ import { type CheckedProbe, checked } from '../../src/adapters/probes/registry.j
 import type { MonitorStep, ProbeLimits, ProbeSpec } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
-import { PASS } from './fake-sampler.js';
+import { PASS, UNCHANGED } from './fake-sampler.js';
 import { monitorStep } from './plans.js';
 
 const KIND = 'scripted';
@@ -46,7 +46,7 @@ export function createScriptedProbes(script: ProbeScript = {}) {
   return {
     taken: (probe: string) => taken.get(probe) ?? 0,
     gates: createGateActivities({ sampler, clock: systemClock }),
-    monitor: createMonitorActivities({ sampler, clock: systemClock }),
+    monitor: createMonitorActivities({ sampler, clock: systemClock, fences: UNCHANGED }),
   };
 }
 

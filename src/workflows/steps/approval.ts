@@ -50,6 +50,9 @@ async function gatherEvidence(run: Run, step: ApprovalStep, covers: string[]): P
     looks,
     results: resultsSoFar(run),
     compensations: compensations.reverse(),
+    // What was answered to a void one must not answer this one, however alike they are.
+    voided: run.progress.approvals.filter(({ gate, answer }) => gate === step.name && answer === 'voided')
+      .length,
   });
 }
 
