@@ -50,7 +50,7 @@ function diffStep(before: StepProgress | undefined, step: StepProgress): Line[] 
       ...place,
       status: step.status,
       attempt: step.attempt,
-      data: { name: step.name, kind, summary, startedAt, endedAt, tainted },
+      data: { name: step.name, kind, summary, startedAt, endedAt, ...(tainted ? { tainted } : {}) },
     });
   }
   const known = new Set((before?.measurements ?? []).map(({ probe, at }) => `${probe} ${at}`));
