@@ -107,7 +107,12 @@ describe.skipIf(dockerIsMissing())('by the docker command line', () => {
 
   it('says what is live, and how many of it run beside each other for a moment', async () => {
     expect(await world.at().status()).toEqual({
-      live: { id: expect.stringMatching(/^booking@[0-9a-f]{16}$/), version: 'v1.0.0', url: world.config.url },
+      live: {
+        id: expect.stringMatching(/^booking@[0-9a-f]{16}$/),
+        version: 'v1.0.0',
+        url: world.config.url,
+        unscaled: expect.stringMatching(/^booking@[0-9a-f]{16}$/),
+      },
       candidate: null,
       scale: { replicas: 3, surge: 2 },
     });

@@ -28,7 +28,7 @@ export async function lookRelease(
       staged: target.staged,
       ...(image === undefined ? {} : { image }),
       ...(pinned === undefined ? {} : { pinned }),
-      files,
+      ...(Object.keys(files).length === 0 ? {} : { files }),
       ...(unsettled === undefined ? {} : { unsettled }),
       ...(scale === undefined ? {} : { scale }),
     },

@@ -143,7 +143,6 @@ async function apply(work: InfraWork, input: InfraBaseInput): Promise<InfraEffec
   const { deps } = work;
   const { context, step, base } = input;
   const { attempt } = Context.current().info;
-  await requireSameFiles(input, attempt);
   const log = `${artifactName(step.name)}${attempt > 1 ? `-${attempt}` : ''}.ndjson`;
   const call = await callOf(work, input, {
     variables: variables(input, { undo: false }),
@@ -160,6 +159,7 @@ async function apply(work: InfraWork, input: InfraBaseInput): Promise<InfraEffec
     requireApproved(input, plan, { repeated: attempt > 1 || plan.interrupted.length > 0 });
     // Whoever made the changes, a killed attempt of ours or somebody else: they are there.
     if (plan.changes.length === 0) return { added: 0, changed: 0, destroyed: 0, artifacts: [] };
+    await requireSameFiles(input, attempt);
     return { ...(await plan.apply()), artifacts: [deps.artifacts.cite(context, log)] };
   });
 }
