@@ -88,7 +88,7 @@ async function sampleUntil(
       probes: step.config.probes,
       startedAtMs,
       untilMs,
-      state,
+      state: withoutWords(state),
       ...(fences.length > 0 ? { fences, isLast: untilMs === endsAtMs } : {}),
     });
     run.record(step.name, lastOf(state));
@@ -137,8 +137,18 @@ function countSamples({ tallies }: SamplerState): number {
   return Object.values(tallies).reduce((sum, tally) => sum + tally.taken, 0);
 }
 
+/** Of this window: what an earlier one has said is recorded, and comes back without words. */
 function lastOf({ tallies }: SamplerState): Measurement[] {
-  return Object.values(tallies).flatMap(({ last }) => (last ? [last] : []));
+  return Object.values(tallies).flatMap(({ last }) => (last && last.message !== '' ? [last] : []));
+}
+
+/** For the next window, which counts on: the words and figures of this one would be in the history twice. */
+function withoutWords({ tallies, ...rest }: SamplerState): SamplerState {
+  const counts = Object.entries(tallies).map(([name, { last, ...tally }]): [string, ProbeTally] => [
+    name,
+    last ? { ...tally, last: { ...last, message: '', values: {} } } : tally,
+  ]);
+  return { ...rest, tallies: Object.fromEntries(counts) };
 }
 
 /**
