@@ -41,20 +41,14 @@ export function fencesOf(run: Run, monitor: MonitorStep): Fence[] {
 
 /** What is left is enough to look at it; the rest would only make the history longer. */
 function withoutTheRest(step: ResolvedStep): Fence['step'] | undefined {
-  switch (step.kind) {
-    case 'deploy': {
-      const none = { beforePromotion: [], afterPromotion: [], startsFrom: [] };
-      return { ...step, config: { ...step.config, ...none } };
-    }
-    case 'reboot':
-      return { ...step, config: { ...step.config, verify: [] } };
-    case 'secret':
-      return { ...step, config: { ...step.config, set: {} } };
-    case 'config':
-      return { ...step, config: { ...step.config, set: {} } };
-    default:
-      return undefined;
+  if (step.kind === 'deploy') {
+    const none = { beforePromotion: [], afterPromotion: [], startsFrom: [] };
+    return { ...step, config: { ...step.config, ...none } };
   }
+  if (step.kind === 'reboot') return { ...step, config: { ...step.config, verify: [] } };
+  if (step.kind === 'secret') return { ...step, config: { ...step.config, set: {} } };
+  if (step.kind === 'config') return { ...step, config: { ...step.config, set: {} } };
+  return undefined;
 }
 
 function isOverwritten(run: Run, { step }: Fence): boolean {

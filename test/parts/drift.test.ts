@@ -18,6 +18,7 @@ import type { Progress } from '../../src/contract/progress.js';
 import { ArtifactStore } from '../../src/platform/artifacts.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import * as kinds from '../support/drift-kinds.js';
+import * as targets from '../support/drift-targets.js';
 import { createFakeWorld } from '../support/fake-world.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
 import { approvalStep, planOf } from '../support/plans.js';
@@ -161,8 +162,8 @@ describeDrift('the files that git would commit', () => kinds.gitFiles);
 describeDrift('the template of the message', () => kinds.gitTemplate);
 describeDrift('the program of a run step', () => kinds.run);
 describeDrift('the script of a load test', () => kinds.loadTest);
-describeDrift('the live release', () => kinds.liveRelease);
-describeDrift('the programs of a command target', () => kinds.deployProgram);
+describeDrift('the live release', () => targets.liveRelease);
+describeDrift('the programs of a command target', () => targets.deployProgram);
 
 describe.skipIf(motoIsMissing())('secrets', () => {
   let moto: Moto;
@@ -180,7 +181,7 @@ describe('parameters', () => {
     world = await startLocalRds({ max_connections: '80' });
   });
   afterAll(() => world?.stop());
-  describeDrift('what a reboot would put in force', () => kinds.rebootOf(world));
+  describeDrift('what a reboot would put in force', () => targets.rebootOf(world));
 });
 
 const program = await ensureRegistry();
@@ -200,7 +201,7 @@ describe.skipIf(program === undefined)('the image', () => {
   });
 
   test('of another digest under the same tag voids the approval', async () => {
-    const kind = kinds.imageOf(registry, folder);
+    const kind = targets.imageOf(registry, folder);
     const opened = await begin(kind);
     const first = await asked(0);
     await opened.change();

@@ -23,6 +23,7 @@ import { dotenvTexts } from '../../src/tools/dotenv/index.js';
 import { createKubernetes } from '../../src/tools/kubernetes/client.js';
 import { createSsh } from '../../src/tools/ssh/index.js';
 import * as kinds from '../support/drift-kinds.js';
+import * as targets from '../support/drift-targets.js';
 import { createFakeWorld } from '../support/fake-world.js';
 import { type Moto, motoIsMissing, startMoto } from '../support/moto.js';
 import { planOf } from '../support/plans.js';
@@ -77,7 +78,7 @@ async function begin(kind: Pick<kinds.DriftKind, 'open'>, options: Options = {})
   const opened = await kind.open();
   open = opened;
   probes = createScriptedProbes({ fences: readerOf(options.endpoint) });
-  const { sampleProbes } = probes.monitor;
+  const { monitor } = probes;
   let isFirst = true;
   workers = await startWorkers(env, {
     ...createFakeWorld().activities,
@@ -85,7 +86,7 @@ async function begin(kind: Pick<kinds.DriftKind, 'open'>, options: Options = {})
     async sampleProbes(input) {
       if (isFirst) await options.before?.(opened);
       isFirst = false;
-      return sampleProbes(input);
+      return monitor.sampleProbes(input);
     },
   });
   const { onTainted = 'hold' } = options;
@@ -172,7 +173,7 @@ describe('a dotenv file', () => {
 
 describe('a release', () => {
   test('that is replaced is tainted, and nobody rolls over the colleague’s', async () => {
-    const opened = await begin(kinds.liveRelease);
+    const opened = await begin(targets.liveRelease);
     await monitored();
     await opened.change();
     await holds({
@@ -188,13 +189,13 @@ describe('a release', () => {
   });
 
   test('that nobody touches is promoted', async () => {
-    await begin(kinds.liveRelease);
+    await begin(targets.liveRelease);
     const { outcome, progress } = await resultOf();
     expect([outcome, taintsOf(progress)]).toEqual(['promoted', []]);
   });
 
   test('of which nobody can tell what is live is missing evidence, and no taint', async () => {
-    const opened = await begin(kinds.liveRelease, {
+    const opened = await begin(targets.liveRelease, {
       before: (each) => appendFile(`${each.directory}/state.json`, 'no JSON any more'),
     });
     const { waiting } = await until(({ waiting }) => waiting?.for === 'decision');
@@ -242,7 +243,7 @@ describe('parameters', () => {
   afterAll(() => world?.stop());
 
   test('that are set after the reboot taint, with what is pending, until a person takes them as given', async () => {
-    const opened = await begin(kinds.rebootOf(world), { endpoint: world.endpoint });
+    const opened = await begin(targets.rebootOf(world), { endpoint: world.endpoint });
     await monitored();
     await opened.change();
     const progress = await until(({ waiting }) => waiting?.tainted !== undefined);
@@ -258,7 +259,7 @@ describe('parameters', () => {
   });
 
   test('that nobody touches are promoted', async () => {
-    await begin(kinds.rebootOf(world), { endpoint: world.endpoint });
+    await begin(targets.rebootOf(world), { endpoint: world.endpoint });
     expect((await resultOf()).outcome).toBe('promoted');
   });
 });

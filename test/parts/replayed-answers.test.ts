@@ -160,7 +160,7 @@ describe('a signature', () => {
     const waiting = await asked(handle, 'production/approval');
     const right = await signed(handle, waiting);
     const altered = (right.signature ?? '').split('\n');
-    altered[2] = [...(altered[2] ?? '')].reverse().join('');
+    altered[2] = (altered[2] ?? '').split('').reverse().join('');
     const wrong: Input[] = [
       { ...right, signature: altered.join('\n') },
       { ...right, reason: 'another reason than the one that was signed' },

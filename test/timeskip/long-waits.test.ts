@@ -86,11 +86,14 @@ describe.skipIf(!server)('with skipped time', () => {
 
   test('a monitor of 60 minutes lasts 60 minutes, in windows of five', async () => {
     const world = createFakeWorld();
-    const { sampleProbes } = world.activities;
     const windows: SampleInput[] = [];
-    world.activities.sampleProbes = (input) => {
-      windows.push(input);
-      return sampleProbes(input);
+    const { activities } = world;
+    world.activities = {
+      ...activities,
+      sampleProbes(input) {
+        windows.push(input);
+        return activities.sampleProbes(input);
+      },
     };
     const steps = [secretStep('staging'), deployStep('staging'), monitorStep('staging', HOUR_MS)];
     const plan = planOf(application(), [{ name: 'staging', steps }]);

@@ -35,10 +35,13 @@ beforeAll(async () => {
 beforeEach(() => {
   world = createFakeWorld();
   sampled = [];
-  const { sampleProbes } = world.activities;
-  world.activities.sampleProbes = (input) => {
-    sampled.push(input);
-    return sampleProbes(input);
+  const { activities } = world;
+  world.activities = {
+    ...activities,
+    sampleProbes(input) {
+      sampled.push(input);
+      return activities.sampleProbes(input);
+    },
   };
 });
 afterEach(async () => {
@@ -302,8 +305,11 @@ describe('what could not be looked at', () => {
   });
 
   test('is none with a worker that reads no fences: one that is older than they are', async () => {
-    const { sampleProbes } = world.activities;
-    world.activities.sampleProbes = ({ fences: _fences, ...input }) => sampleProbes(input);
+    const { activities } = world;
+    world.activities = {
+      ...activities,
+      sampleProbes: ({ fences: _fences, ...input }) => activities.sampleProbes(input),
+    };
     changeSecret();
     expect((await resultOf(await begin([...STEPS(), watched()]))).outcome).toBe('promoted');
   });
