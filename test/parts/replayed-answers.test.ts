@@ -216,7 +216,9 @@ describe('a signature', () => {
     const given = await signed(handle, before);
     await approve(handle, given);
     const again = await asked(handle, 'production/approval', 1);
-    expect(again.evidence?.looks).toEqual(before.evidence?.looks);
+    for (const same of ['looks', 'changes', 'results', 'compensations'] as const) {
+      expect(again.evidence?.[same], same).toEqual(before.evidence?.[same]);
+    }
     expect(again.digest).not.toBe(before.digest);
     await doesNothing(handle, given, /is not what the gate shows now/);
     await doesNothing(handle, { ...given, digest: again.digest }, NOT_BENS);
