@@ -22,7 +22,7 @@ import {
 import type { Progress } from '../src/contract/progress.js';
 import type { Expectation, Json, ProbeSpec, ResolvedPlan } from '../src/plan/resolved.js';
 import { loadPlan } from '../src/platform/load-plan.js';
-import { createFakeSampler, ManualClock } from '../test/support/fake-sampler.js';
+import { createFakeSampler, ManualClock, UNCHANGED } from '../test/support/fake-sampler.js';
 import { createFakeWorld } from '../test/support/fake-world.js';
 import { STORY } from '../test/support/product.js';
 import { BUNDLE } from '../test/support/temporal.js';
@@ -112,7 +112,9 @@ const sampleProbes: HeadgateActivities['sampleProbes'] = async (input) => {
   const slow = atThePlansPace(input);
   const clock = new ManualClock(beginOf(slow));
   const sampler = createFakeSampler({ clock, answer: satisfy, durationMs: () => SAMPLE_TAKES_MS });
-  const state = await clock.run(createMonitorActivities({ sampler, clock }).sampleProbes(slow));
+  const state = await clock.run(
+    createMonitorActivities({ sampler, clock, fences: UNCHANGED }).sampleProbes(slow),
+  );
   await sleep(Math.max(0, input.untilMs - Date.now()));
   return state;
 };

@@ -9,11 +9,13 @@ import { fileURLToPath } from 'node:url';
 import { NativeConnection, Runtime, Worker, type WorkerOptions } from '@temporalio/worker';
 import { createBudgetActivities } from './activities/budget.js';
 import { systemClock } from './activities/clock.js';
+import type { ConfigDeps } from './activities/config/files.js';
 import { createConfigActivities } from './activities/config/index.js';
 import { createDeployActivities } from './activities/deploy/index.js';
 import { createDiagnosticsActivities } from './activities/diagnostics/index.js';
 import { createEvidenceActivities } from './activities/evidence.js';
 import { createExamineActivities, type ExaminedTool } from './activities/examine.js';
+import { createFenceReader } from './activities/fences.js';
 import { createGateActivities } from './activities/gates.js';
 import { createGitActivities } from './activities/git/index.js';
 import { createIdentityActivities } from './activities/identity.js';
@@ -185,17 +187,19 @@ function createActivities(
   const sampler = createSampler({ probes, references, redactor, now: Date.now });
   const targets = createTargets({ runChild, env, commandsEnabled, kubernetes, ssh });
   const sftp = { runChild, env, scratch: join(settings.home, 'cache', 'sftp') };
+  const config: ConfigDeps = {
+    openHost: (place, signal) =>
+      place.kind === 'local' ? createLocalFiles() : createSshFiles(sftp, place, signal),
+    texts: dotenvTexts,
+    references,
+  };
+  const fences = createFenceReader({ deploy: { targets, references }, secrets, config, rds, redactor });
   return {
     ...createPlanFileActivities(),
     ...createWindowActivities({ now: Date.now }),
     ...createLockActivities({ client }),
     ...createIdentityActivities({ allowedSigners: settings.allowedSigners, verifySignature }),
-    ...createConfigActivities({
-      openHost: (place, signal) =>
-        place.kind === 'local' ? createLocalFiles() : createSshFiles(sftp, place, signal),
-      texts: dotenvTexts,
-      references,
-    }),
+    ...createConfigActivities(config),
     ...createSecretActivities({ secrets, texts: secretTexts, references }),
     ...createInfraActivities({
       terraform: createTerraform({
@@ -226,7 +230,7 @@ function createActivities(
     ...createDiagnosticsActivities({ targets, references, sampler, artifacts, redactor, now: Date.now }),
     ...createBudgetActivities({ sampler }),
     ...createGateActivities({ sampler, clock: systemClock }),
-    ...createMonitorActivities({ sampler, clock: systemClock }),
+    ...createMonitorActivities({ sampler, clock: systemClock, fences }),
     ...createLoadTestActivities({
       k6: createK6({ findK6: () => resolveTool('k6') }),
       exitMeanings: K6_EXIT,

@@ -47,7 +47,7 @@ export function digestEvidence(input: EvidenceInput): string {
   return digestJson(canonicalEvidence(input)).slice(0, DIGEST_LENGTH);
 }
 
-/** An approval of one run, gate and plan is none of another. */
+/** An approval of one run, gate and plan is none of another, and one that has been voided none of what is asked then. */
 function canonicalEvidence({ context, gate, approval, planDigest, overrides, ...found }: EvidenceInput) {
   return {
     application: context.application,
@@ -60,5 +60,6 @@ function canonicalEvidence({ context, gate, approval, planDigest, overrides, ...
     looks: Object.fromEntries(found.looks.map(({ step, look }) => [step, look.digest])),
     results: found.results,
     compensations: found.compensations,
+    ...(found.voided ? { voided: found.voided } : {}),
   };
 }

@@ -29,6 +29,7 @@ import type {
   MeasurementOutcome,
   Outcome,
   Progress,
+  Taint,
 } from './progress.js';
 import type { SignedAnswer, SignedStart } from './signed-text.js';
 
@@ -50,6 +51,8 @@ export interface Release {
   id: string;
   version: string;
   url: string;
+  /** The same as `id` for one that runs in more or fewer copies; absent where `id` does not tell how many. */
+  unscaled?: string;
 }
 
 /** What a measurement is taken of. */
@@ -112,6 +115,8 @@ export interface InfraFound {
    * would take more than 8 KB; then anything but the whole plan is drift.
    */
   planned?: Record<string, InfraPlanned>;
+  /** sha256 over the configuration and its variable files, what terraform writes beside them left out. */
+  filesSha256?: string;
 }
 
 /** One change of a plan. */
@@ -161,6 +166,8 @@ export interface RebootFound {
   startedAt?: string;
   /** `max_connections` in force; absent without a database to ask. */
   maxConnections?: number;
+  /** Static parameters that nobody has announced, by name: they come into force as well. */
+  unannounced?: Record<string, string | null>;
 }
 
 export interface RebootInput {
@@ -176,6 +183,8 @@ export interface RebootEffect {
   /** From the last answer before to the first answer after; absent without a database to ask. */
   outageMs?: number;
   startedAt?: string;
+  /** What its parameter group says afterwards. */
+  parameters?: ParametersMade;
 }
 
 export interface GitFound {
@@ -188,6 +197,8 @@ export interface GitFound {
   tagged: string | null;
   /** Object id of the tree that a commit of the paths would have. */
   tree: string;
+  /** sha256 of the message's template. */
+  templateSha256?: string;
 }
 
 export interface GitInput {
@@ -210,9 +221,11 @@ export interface GitEffect {
   head: string;
 }
 
-/** What the step's `verify` said before anything was done; null without one. */
 export interface RunFound {
+  /** What the step's `verify` said before anything was done; null without one. */
   held: boolean | null;
+  /** sha256 of each program or script of the plan's folder, by its path. */
+  files?: Record<string, string>;
 }
 
 export interface RunInput {
@@ -271,6 +284,8 @@ export interface DeployFound {
   image?: string;
   /** What the version stood for, where the target can tell: a commit. */
   pinned?: string;
+  /** sha256 of each file of the plan's folder that the target reads, by its path. */
+  files?: Record<string, string>;
   /** The last change to `live` has not come to a good end: what it waits for. */
   unsettled?: string;
   scale?: Scale;
@@ -327,9 +342,50 @@ export interface ProbeTally {
 export interface SamplerState {
   tallies: Record<string, ProbeTally>;
   breach?: { probe: string; limit: string; measurement: Measurement };
+  /** By the step that has made what is fenced; absent where nobody has read a fence. */
+  fences?: Record<string, FenceReadings>;
+  /** Somebody else has changed what the verdict is about. */
+  tainted?: FoundTaint[];
 }
 
-/** One window of a monitor. Ends early on a breach. */
+/** What a reboot has left in the parameter group of its instance. */
+export interface ParametersMade {
+  kind: 'parameters';
+  group: string;
+  /** Over all that somebody has set, hex. */
+  sha256: string;
+  /** By name, as far as they fit into 1.5 KB. */
+  values: Record<string, string>;
+}
+
+/** What a step has made, as far as somebody else could change it while it is watched. No value of a secret or a file. */
+export type Made =
+  | { kind: 'release'; release: Release }
+  | { kind: 'secret'; versionId: string }
+  | { kind: 'file'; sha256: string }
+  | ParametersMade;
+
+/** What must be as this rollout has made it for as long as a verdict is measured. */
+export interface Fence {
+  step: DeployStep | SecretStep | ConfigStep | RebootStep;
+  expected: Made;
+}
+
+export interface FenceReadings {
+  /** Epoch ms, of the last reading that told something; absent while none has. */
+  readAtMs?: number;
+  /** Why the last reading told nothing. */
+  error?: string;
+}
+
+export interface FoundTaint extends Taint {
+  /** The step that had made it. */
+  step: string;
+  /** What is there now; null when it is gone. */
+  now: Made | null;
+}
+
+/** One window of a monitor. Ends early on a breach, and when it is tainted. */
 export interface SampleInput {
   subject: Subject;
   probes: MonitoredProbe[];
@@ -337,6 +393,9 @@ export interface SampleInput {
   untilMs: number;
   /** State at the end of the window before. */
   state?: SamplerState;
+  fences?: Fence[];
+  /** The verdict is due at `untilMs`: the fences are read once more then. */
+  isLast?: boolean;
 }
 
 export interface LoadTestInput {
@@ -383,6 +442,8 @@ export interface EvidenceInput {
   looks: { step: string; look: Look }[];
   results: string[];
   compensations: string[];
+  /** How often an approval of this gate has been voided. */
+  voided?: number;
 }
 
 export interface BudgetInput {
@@ -521,7 +582,8 @@ export interface HeadgateActivities {
   undoGit(input: GitInput & { base: GitFound; deleteTag: boolean }): Promise<UndoResult>;
 
   lookRun(input: RunInput): Promise<Look<RunFound>>;
-  runCommand(input: RunInput): Promise<RunEffect>;
+  /** `Drift` when its programs are not what was looked at. */
+  runCommand(input: RunInput & { base?: RunFound }): Promise<RunEffect>;
   /** `pass` when the step's `verify` exits 0. */
   verifyCommand(input: RunInput): Promise<Measurement>;
   undoCommand(input: RunInput): Promise<UndoResult>;
@@ -570,12 +632,12 @@ export interface HeadgateActivities {
   measureInForce(input: { subject: Subject; probes: ProbeSpec[] }): Promise<Record<string, Json>>;
   /** Rounds until all pass, or the time is over; long queue. */
   awaitProbes(input: GateInput): Promise<GateResult>;
-  /** Long queue. */
+  /** Also reads the fences; long queue. */
   sampleProbes(input: SampleInput): Promise<SamplerState>;
 
   lookLoadTest(input: LoadTestInput): Promise<Look<LoadTestFound>>;
-  /** Long queue. */
-  runLoadTest(input: LoadTestInput): Promise<LoadTestResult>;
+  /** `Drift` when the script is not what was looked at; long queue. */
+  runLoadTest(input: LoadTestInput & { base?: LoadTestFound }): Promise<LoadTestResult>;
 
   composeEvidence(input: EvidenceInput): Promise<Evidence>;
   notify(input: NotifyInput): Promise<NotifyResult>;

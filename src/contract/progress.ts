@@ -40,6 +40,16 @@ export interface Measurement {
   durationMs: number;
 }
 
+/** What somebody else changed while a verdict was measured. */
+export interface Taint {
+  /** `secret shop/config`, `live release of production/deploy`. */
+  what: string;
+  expected: string;
+  found: string;
+  /** ISO, when it was found. */
+  at: string;
+}
+
 export interface StepProgress {
   stage: string;
   id: string;
@@ -53,6 +63,8 @@ export interface StepProgress {
   summary?: string;
   /** The last measurement of each probe, at most 20. */
   measurements?: Measurement[];
+  /** Of a monitor, oldest first. */
+  tainted?: Taint[];
 }
 
 /** What a rollout waits for, with everything a person needs to answer. */
@@ -70,6 +82,8 @@ export interface Waiting {
   evidence?: Evidence;
   /** Only signed answers are taken (`identity: ssh`). */
   signed?: true;
+  /** A monitor's `onTainted: hold`: what a `retry` takes as given and a `skip` lets pass. */
+  tainted?: Taint[];
   /** Answers that this wait takes. */
   answers: ('approve' | 'reject' | 'retry' | 'skip' | 'accept' | 'resume' | 'abort')[];
 }

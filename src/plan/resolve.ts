@@ -193,6 +193,7 @@ class StepResolver {
       probes,
       minimumCoverage: monitor.minimumCoverage,
       onInconclusive: monitor.onInconclusive,
+      onTainted: monitor.onTainted,
     };
   }
 

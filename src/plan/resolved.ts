@@ -165,6 +165,8 @@ export interface MonitorStepConfig {
   probes: MonitoredProbe[];
   minimumCoverage: number;
   onInconclusive: 'ask' | 'rollback';
+  /** Absent in plans of before it was there: hold. */
+  onTainted?: 'hold' | 'rollback';
 }
 
 interface StepOf<Kind extends StepKind, Config> {

@@ -218,6 +218,12 @@ const monitor = z
       .enum(['ask', 'rollback'])
       .default('ask')
       .describe('What happens when evidence is missing.'),
+    onTainted: z
+      .enum(['hold', 'rollback'])
+      .default('hold')
+      .describe(
+        'What happens when somebody else changes what is watched meanwhile: the live release, the secret, the file or the parameters.',
+      ),
   })
   .describe('Watches probes for a while; the first breach of a limit turns the rollout round.');
 

@@ -1,5 +1,6 @@
 /** What happened when, in one list: steps, approvals, what ended it early, the way back. Pure. */
 import type { Approval, Compensation, Progress, StepProgress } from '../contract/progress.js';
+import { describeTaint } from '../contract/taint.js';
 
 export interface Happening {
   /** ISO 8601. */
@@ -25,13 +26,16 @@ export function timelineOf(progress: Progress): Happening[] {
 
 /** The end of a step that was taken back since is the end of its way back, of which its compensation tells. */
 function happeningsOf(step: StepProgress, { compensations }: Progress): Happening[] {
-  const { name, status, attempt, startedAt, endedAt, summary } = step;
+  const { name, status, attempt, startedAt, endedAt, summary, tainted = [] } = step;
   if (!startedAt) return [];
   const times = attempt > 1 ? ` (${attempt} attempts)` : '';
-  const begin = { at: startedAt, what: `${name} begins${times}` };
+  const begun = [
+    { at: startedAt, what: `${name} begins${times}` },
+    ...tainted.map((taint) => ({ at: taint.at, what: `${name} is tainted: ${describeTaint(taint)}` })),
+  ];
   const isTakenBack = compensations.some((each) => each.step === name && each.at !== undefined);
-  if (!endedAt || isTakenBack) return [begin];
-  return [begin, { at: endedAt, what: `${name} ${status}${summary ? `: ${summary}` : ''}` }];
+  if (!endedAt || isTakenBack) return begun;
+  return [...begun, { at: endedAt, what: `${name} ${status}${summary ? `: ${summary}` : ''}` }];
 }
 
 function describeApproval({ gate, answer, by, verified, at, reason }: Approval): Happening {

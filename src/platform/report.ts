@@ -7,6 +7,7 @@ import type {
   Progress,
   StepProgress,
 } from '../contract/progress.js';
+import { describeTaint } from '../contract/taint.js';
 import { showSource } from '../plan/git-url.js';
 import { timelineOf } from './report-timeline.js';
 
@@ -27,6 +28,7 @@ export function renderReportMarkdown(progress: Progress): string {
     ...stepTable(progress),
     ...checklistLines(progress),
     ...measurementLines(progress),
+    ...taintLines(progress),
     ...approvalLines(progress.approvals),
     ...compensationLines(progress.compensations),
     ...diagnosticsLines(progress.diagnostics ?? []),
@@ -108,6 +110,13 @@ function measurementLines({ steps }: Progress): string[] {
   if (measured.length === 0) return [];
   const blocks = measured.flatMap((step) => [`### ${step.name}`, '', ...tickLines(step), '']);
   return ['## Measurements', '', ...blocks];
+}
+
+function taintLines({ steps }: Progress): string[] {
+  const lines = steps.flatMap(({ name, tainted = [] }) =>
+    tainted.map((taint) => `${name}: ${describeTaint(taint)} (${taint.at})`),
+  );
+  return listLines('Changed by somebody else while it was watched', lines);
 }
 
 function tickLines({ measurements = [] }: StepProgress): string[] {

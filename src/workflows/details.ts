@@ -1,6 +1,7 @@
 /** The current details in the Temporal UI: a checklist that says what it waits for, with the JSON to paste. Pure. */
 import { commandOf } from '../contract/commands.js';
 import type { Diagnostics, Progress, StepProgress, StepStatus, Waiting } from '../contract/progress.js';
+import { describeTaint } from '../contract/taint.js';
 import { isTicked, tickOf } from './ticks.js';
 
 /** More than this is no overview, and the UI has to load all of it. */
@@ -137,6 +138,7 @@ function checklist(progress: Progress, ticks: Ticks): string[] {
     return [
       `${BOX[step.status]} ${step.name} (${step.status})${summary}`,
       ...tickLines(progress, step, ticks),
+      ...(step.tainted ?? []).map((taint) => `  - **Tainted** ${taint.at}: ${describeTaint(taint)}`),
       ...(progress.stop?.step === step.name ? adviceLines(progress, '  - ') : []),
     ];
   });

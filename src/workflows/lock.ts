@@ -88,7 +88,8 @@ export function lockedResources(plan: ResolvedPlan): string[] {
   return [...new Set(resources)].sort();
 }
 
-function resourceOf(step: ResolvedStep): string[] {
+/** What a step has to itself. */
+export function resourceOf(step: ResolvedStep): string[] {
   if (step.kind === 'secret') {
     const { id, region } = step.config.awsSecretsManager;
     return [`secret/${region ?? 'default'}/${id}`];

@@ -15,6 +15,7 @@ import type {
   Baseline,
   GitEffect,
   Look,
+  Made,
   NotifyInput,
   Release,
   RolloutContext,
@@ -88,6 +89,8 @@ export class Run {
   /** What took the place of a retired release on the way back, by the deploy step's name. */
   readonly recreated = new Map<string, Release>();
   readonly pushed = new Map<string, GitEffect>();
+  /** By the step that has made it, the last one last: what monitors are fenced by. */
+  readonly made = new Map<string, Made>();
   /** Monitors that have passed on evidence: what they watch has to hold as long as the rollout waits. */
   readonly monitored: MonitorStep[] = [];
   /** The run whose tokens, labels and backups what is done bears: this one, or the one that is taken back. */

@@ -5,11 +5,16 @@
  * Concurrency: the wait and one watch per passed monitor run in one scope, and the first to end ends the others. Only
  * failures end a wait. Nothing passes here for want of evidence, so that a metric store which is away for a night is
  * no reason to take a change back.
+ *
+ * The fences are read as well. The verdict has been given, and what a colleague changes afterwards does not make it
+ * another one: it is said, once, and ends no wait.
  */
 import { CancellationScope, isCancellation, patched, sleep } from '@temporalio/workflow';
-import type { SamplerState } from '../contract/activities.js';
+import type { Fence, SamplerState } from '../contract/activities.js';
+import { describeTaint } from '../contract/taint.js';
 import type { MonitoredProbe, MonitorStep } from '../plan/resolved.js';
 import { measuring } from './activity-options.js';
+import { fencesOf, showTaint } from './fences.js';
 import type { Run } from './run.js';
 import { describeError, gateFailed } from './stop.js';
 
@@ -17,15 +22,25 @@ import { describeError, gateFailed } from './stop.js';
 const WINDOW_MS = 60 * 60_000;
 const UNLIMITED = Number.MAX_SAFE_INTEGER;
 
-/** Ends as `wait` does; throws a failed gate when a limit for failures is breached before. */
-export async function watchWhile<Result>(run: Run, wait: () => Promise<Result>): Promise<Result> {
-  if (run.monitored.length === 0 || !patched('vigil')) return wait();
+/**
+ * Ends as `wait` does; throws a failed gate when a limit for failures is breached before.
+ * @param tainted monitors that have given no verdict, because of what a person is just asked about
+ */
+export async function watchWhile<Result>(
+  run: Run,
+  wait: () => Promise<Result>,
+  tainted: MonitorStep[] = [],
+): Promise<Result> {
+  if (run.monitored.length + tainted.length === 0 || !patched('vigil')) return wait();
   const scope = new CancellationScope();
   const underway: Promise<unknown>[] = [];
   try {
     return await scope.run(() => {
       const waiting = wait();
-      const watching = run.monitored.map((step) => watchOn(run, step));
+      const watching = [
+        ...run.monitored.map((step) => watchOn(run, step, fencesOf(run, step))),
+        ...tainted.map((step) => watchOn(run, step, [])),
+      ];
       underway.push(waiting, ...watching);
       return Promise.race([waiting, ...watching]);
     });
@@ -35,11 +50,24 @@ export async function watchWhile<Result>(run: Run, wait: () => Promise<Result>):
   }
 }
 
-async function watchOn(run: Run, step: MonitorStep): Promise<never> {
+async function watchOn(run: Run, step: MonitorStep, fences: Fence[]): Promise<never> {
+  let fenced = fences;
   for (;;) {
     const startedAtMs = Date.now();
     const untilMs = startedAtMs + WINDOW_MS;
-    const breach = await sampleUntil(run, step, startedAtMs, untilMs);
+    const { breach, tainted } = await sampleUntil(run, step, fenced, startedAtMs, untilMs);
+    if (tainted) {
+      const waits = run.progress.waiting?.step ?? 'the rollout';
+      showTaint(run, step, tainted);
+      run.warn(
+        ...tainted.map(
+          (each) =>
+            `${step.name} had passed when somebody else changed what it watches, while ${waits} waited: ${describeTaint(each)}`,
+        ),
+      );
+      fenced = fenced.filter((fence) => !tainted.some(({ step: name }) => name === fence.step.name));
+      continue;
+    }
     if (breach) {
       const { probe, limit, measurement } = breach;
       const waits = run.progress.waiting?.step ?? 'the rollout';
@@ -57,23 +85,24 @@ async function watchOn(run: Run, step: MonitorStep): Promise<never> {
 async function sampleUntil(
   run: Run,
   step: MonitorStep,
+  fences: Fence[],
   startedAtMs: number,
   untilMs: number,
-): Promise<SamplerState['breach']> {
+): Promise<Pick<SamplerState, 'breach' | 'tainted'>> {
   try {
-    const { breach } = await measuring(`${step.name} goes on while it waits`, WINDOW_MS).sampleProbes({
+    return await measuring(`${step.name} goes on while it waits`, WINDOW_MS).sampleProbes({
       subject: run.subjectOf(step),
       probes: step.config.probes.map(failuresOnly),
       startedAtMs,
       untilMs,
       state: { tallies: {} },
+      ...(fences.length > 0 ? { fences } : {}),
     });
-    return breach;
   } catch (error) {
     if (isCancellation(error)) throw error;
     const until = new Date(untilMs).toISOString();
     run.warn(`${step.name} is not watched until ${until}, while it waits: ${describeError(error)}`);
-    return undefined;
+    return {};
   }
 }
 

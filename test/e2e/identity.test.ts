@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
+import type { Progress } from '../../src/contract/progress.js';
 import { Product, type Running } from '../support/product.js';
 import { createKey } from '../support/sshd.js';
 import { startTemporal } from '../support/temporal.js';
@@ -88,3 +89,44 @@ test('the initiator cannot approve, an unsigned name cannot, the colleague can',
     { by: 'ben@example.com', answer: 'approved', verified: true, key: expect.stringContaining('SHA256:') },
   ]);
 });
+
+test('what was answered to an earlier run is none for the next one, and a run that has ended takes none', async () => {
+  const [first] = (await product.run('list', '--json')).lines.filter(({ type }) => type === 'rollout');
+  const ended = `signed/${String(first?.runId)}`;
+  const late = await product.run('approve', ended, '--digest', '00000000', '--yes', ...as('ben'));
+  expect([late.code, late.stderr]).toEqual([
+    5,
+    expect.stringContaining('No gate of signed waits for approve'),
+  ]);
+
+  expect((await product.run('start', file('rollout.yaml'), ...as('ana'))).code).toBe(0);
+  const watching = product.spawn('watch', 'signed', '--json');
+  await watching.untilLine(({ status }) => status === 'waiting');
+  const handle = env.client.workflow.getHandle('rollout/signed');
+  const { waiting, runId } = await handle.query<Progress>('progress');
+  expect(runId).not.toBe(first?.runId);
+  // Whoever can read the history has the signature of then.
+  const history = await env.client.workflow.getHandle('rollout/signed', String(first?.runId)).fetchHistory();
+  const { gate = '', digest = '' } = waiting ?? {};
+  const given = signaturesIn(history);
+  expect(given.length).toBeGreaterThan(0);
+  for (const signature of given) {
+    const replayed = { gate, digest, by: 'ben@example.com', signature };
+    await expect(handle.executeUpdate('approve', { args: [replayed] })).rejects.toMatchObject({
+      cause: { message: expect.stringContaining('the signature is none of ben@example.com') },
+    });
+  }
+  const shown = await product.run('status', 'signed');
+  expect(shown.stdout).toContain('ignored approve: the signature is none of ben@example.com');
+  expect((await product.run('abort', 'signed', '--by', 'ana')).code).toBe(0);
+  expect((await watching.ended).code).toBe(1);
+});
+
+function signaturesIn(history: unknown): string[] {
+  const payloads = JSON.stringify(history).matchAll(/"data":"([^"]+)"/g);
+  return [...payloads].flatMap(([, data = '']) => {
+    const text = Buffer.from(data, 'base64').toString('utf8');
+    const found = /"signature":("-----BEGIN SSH SIGNATURE(?:[^"\\]|\\.)*")/.exec(text)?.[1];
+    return found === undefined ? [] : [String(JSON.parse(found))];
+  });
+}

@@ -5,16 +5,23 @@
 import { mkdtemp, rm, stat, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { MockActivityEnvironment } from '@temporalio/testing';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { readRelease } from '../../src/activities/deploy/fence.js';
+import { createDeployActivities } from '../../src/activities/deploy/index.js';
 import { createDockerStackTarget } from '../../src/adapters/targets/dockerStack/index.js';
 import { schema } from '../../src/adapters/targets/dockerStack/schema.js';
 import { checked } from '../../src/adapters/targets/registry.js';
 import type { TargetCall } from '../../src/adapters/targets/target.js';
-import type { Json } from '../../src/plan/resolved.js';
+import type { DeployStep, Json } from '../../src/plan/resolved.js';
 import { runChild } from '../../src/platform/children.js';
+import { Redactor } from '../../src/platform/redaction.js';
+import { References } from '../../src/platform/references.js';
 import { describeTarget } from '../support/describe-target.js';
 import { dockerIsMissing } from '../support/docker.js';
 import { type DockerEngine, startDockerEngine } from '../support/docker-engine.js';
+import { deployStep } from '../support/plans.js';
+import { subjectOf } from '../support/subject.js';
 import { targetCall } from '../support/target-call.js';
 
 const QUICK = { pollMs: 20, leastLooks: 3, longestMs: 4_000 };
@@ -100,7 +107,12 @@ describe.skipIf(dockerIsMissing())('by the docker command line', () => {
 
   it('says what is live, and how many of it run beside each other for a moment', async () => {
     expect(await world.at().status()).toEqual({
-      live: { id: expect.stringMatching(/^booking@[0-9a-f]{16}$/), version: 'v1.0.0', url: world.config.url },
+      live: {
+        id: expect.stringMatching(/^booking@[0-9a-f]{16}$/),
+        version: 'v1.0.0',
+        url: world.config.url,
+        unscaled: expect.stringMatching(/^booking@[0-9a-f]{16}$/),
+      },
       candidate: null,
       scale: { replicas: 3, surge: 2 },
     });
@@ -244,6 +256,59 @@ describe.skipIf(dockerIsMissing())('by the docker command line', () => {
     await world.at().restart(before);
     expect(await base()).toEqual(before);
     expect(engine.services()).toMatchObject([{ starts: 2 }]);
+  });
+
+  describe('for what a rollout has deployed', () => {
+    const references = new References({
+      allowed: [],
+      env: {},
+      readSecret: async () => '',
+      redactor: new Redactor(),
+    });
+    const stepOf = (): DeployStep => {
+      const { target, config } = world;
+      const step = deployStep('production', 'rolling');
+      return { ...step, config: { ...step.config, target: target.kind, targetConfig: config } };
+    };
+    const targets = () => new Map([[world.target.kind, world.target]]);
+    const context = () => ({ ...subjectOf(world.folder).context, version: 'v1.0.1' });
+
+    it('more copies taint no verdict, and another image does', async () => {
+      const { live } = await world.at().status();
+      const read = () =>
+        readRelease(
+          { targets: targets(), references },
+          { context: context(), step: stepOf(), made: live },
+          new AbortController().signal,
+        );
+      await world.docker('service', 'scale', '--detach', 'booking_backend=5');
+      const { live: scaled } = await world.at().status();
+      expect(scaled.id).not.toBe(live.id);
+      expect(await read()).toBeUndefined();
+      await world.docker('service', 'update', '--detach', '--image', `${IMAGE}:v9`, 'booking_backend');
+      expect(await read()).toMatchObject({ found: expect.stringContaining('v9') });
+    });
+
+    it('a stack file that is changed after the look is no longer what was approved', async () => {
+      const activities = createDeployActivities({
+        targets: targets(),
+        references,
+        resolveImage: async () => ({ why: 'no registry here' }),
+      });
+      const input = { context: context(), step: stepOf() };
+      const run = <T>(act: () => Promise<T>): Promise<T> => new MockActivityEnvironment().run(act);
+      const { found: base, digest } = await run(() => activities.lookRelease(input));
+      await writeFile(world.file, stackFile('continue'));
+      const candidate = { ...base.live, version: 'v1.0.1' };
+      await expect(run(() => activities.promoteRelease({ ...input, base, candidate }))).rejects.toMatchObject(
+        {
+          type: 'Drift',
+          message: expect.stringContaining('docker-stack.yml is not what was looked at'),
+        },
+      );
+      expect((await world.at().status()).live).toEqual(base.live);
+      expect((await run(() => activities.lookRelease(input))).digest).not.toBe(digest);
+    });
   });
 
   it('of several services the plan says which is the application; a new one is left to a person', async () => {

@@ -1,5 +1,6 @@
 /** A sampler that answers by script, and a clock that only a test moves: gates and monitors are about order and time. */
 import type { Clock } from '../../src/activities/clock.js';
+import type { FenceReader } from '../../src/activities/fences.js';
 import type { Sampled, Sampler } from '../../src/activities/sampler.js';
 import { extendWindows, judge } from '../../src/adapters/probes/judge.js';
 import type { Followed, Sample } from '../../src/adapters/probes/probe.js';
@@ -141,6 +142,9 @@ export function createFakeSampler(options: FakeSamplerOptions): FakeSampler {
   };
   return sampler;
 }
+
+/** Nobody else changes anything. */
+export const UNCHANGED: FenceReader = { read: async () => undefined };
 
 /** `pass` for `{ ok: 1 }`. */
 export function probeSpec(name: string, extra: Partial<ProbeSpec> = {}): ProbeSpec {

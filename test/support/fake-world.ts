@@ -7,8 +7,12 @@ import { ApplicationFailure } from '@temporalio/common';
 import type {
   ActivityName,
   DeployFound,
+  Fence,
+  FoundTaint,
   HeadgateActivities,
   LockHolder,
+  Made,
+  ParametersMade,
   Release,
   SamplerState,
 } from '../../src/contract/activities.js';
@@ -28,6 +32,8 @@ export interface FakeWorld {
   files: Map<string, string>;
   /** What terraform's state holds, by folder; `base` without one. */
   states: Map<string, string>;
+  /** What the parameter group of an instance says; as the reboot has left it without one. */
+  parameters: Map<string, ParametersMade>;
   /** By stage. */
   live: Map<string, Release>;
   candidates: Map<string, Release>;
@@ -35,6 +41,8 @@ export interface FakeWorld {
   outcomes: Map<string, MeasurementOutcome>;
   /** Value of `pool.limit` that the live release has in force, by stage. */
   inForce: Map<string, number>;
+  /** Steps of which nobody can tell whether what they have made is still there. */
+  unreadable: Set<string>;
   /** Throws what it returns before the activity does anything. */
   faults: Partial<Record<ActivityName, (call: number) => Fault>>;
   /** Holds an activity until it is released or cancelled. */
@@ -51,10 +59,12 @@ export function createFakeWorld(): FakeWorld {
     secrets: new Map(),
     files: new Map(),
     states: new Map(),
+    parameters: new Map(),
     live: new Map(),
     candidates: new Map(),
     outcomes: new Map(),
     inForce: new Map(),
+    unreadable: new Set(),
     faults: {},
     blocked: {},
     lockHolder: null,
@@ -147,7 +157,11 @@ function createActivities(world: FakeWorld): HeadgateActivities {
       effect: 'detectable',
       digest: 'reboot',
     }),
-    rebootInstance: async () => ({ rebooted: true, outageMs: 1_200 }),
+    rebootInstance: async () => ({
+      rebooted: true,
+      outageMs: 1_200,
+      parameters: { kind: 'parameters', group: 'group', sha256: 'p'.repeat(64), values: { max: '100' } },
+    }),
 
     lookGit: async () => ({
       found: {
@@ -275,7 +289,7 @@ function createActivities(world: FakeWorld): HeadgateActivities {
       const against = measurements.find(({ outcome }) => outcome !== 'pass');
       return { outcome: against?.outcome ?? 'pass', measurements, rounds: 1 };
     },
-    sampleProbes: async ({ probes, startedAtMs, untilMs, state }) => {
+    sampleProbes: async ({ probes, startedAtMs, untilMs, state, fences = [] }) => {
       const tallies: SamplerState['tallies'] = {};
       for (const probe of probes) {
         const measurement = judge(probe);
@@ -298,7 +312,8 @@ function createActivities(world: FakeWorld): HeadgateActivities {
           return { tallies, breach: { probe: probe.name, limit: 'consecutiveFailureLimit 2', measurement } };
         }
       }
-      return { ...state, tallies };
+      if (fences.length === 0) return { ...state, tallies };
+      return { ...state, tallies, ...readFences(world, fences, untilMs, liveOf, versionOf) };
     },
 
     lookLoadTest: async () => ({
@@ -321,9 +336,9 @@ function createActivities(world: FakeWorld): HeadgateActivities {
       };
     },
 
-    composeEvidence: async ({ gate, approval, looks, results, compensations }) => ({
+    composeEvidence: async ({ gate, approval, looks, results, compensations, voided }) => ({
       gate,
-      digest: digestOf(JSON.stringify(looks)),
+      digest: digestOf(JSON.stringify([looks, voided])),
       sha256: 'f'.repeat(64),
       covers: approval.covers,
       changes: looks.flatMap(({ look }) => look.changes),
@@ -339,6 +354,47 @@ function createActivities(world: FakeWorld): HeadgateActivities {
     async writeReport() {},
     examineWorker: async () => [],
   };
+}
+
+function readFences(
+  world: FakeWorld,
+  fences: Fence[],
+  readAtMs: number,
+  liveOf: (stage: string) => Release,
+  versionOf: (id: string) => string,
+): Pick<SamplerState, 'fences' | 'tainted'> {
+  const at = new Date(0).toISOString();
+  const known = fences.filter(({ step }) => !world.unreadable.has(step.name));
+  const tainted = known.flatMap(({ step, expected }): FoundTaint[] => {
+    const now = madeNow(world, step, expected, liveOf, versionOf);
+    if (JSON.stringify(now) === JSON.stringify(expected)) return [];
+    const { name } = step;
+    return [{ step: name, what: `what ${name} made`, expected: 'ours', found: JSON.stringify(now), at, now }];
+  });
+  return {
+    fences: Object.fromEntries(
+      fences.map(({ step: { name } }) => [
+        name,
+        world.unreadable.has(name) ? { error: 'denied' } : { readAtMs },
+      ]),
+    ),
+    ...(tainted.length > 0 ? { tainted } : {}),
+  };
+}
+
+function madeNow(
+  world: FakeWorld,
+  step: Fence['step'],
+  expected: Made,
+  liveOf: (stage: string) => Release,
+  versionOf: (id: string) => string,
+): Made {
+  if (step.kind === 'deploy') return { kind: 'release', release: liveOf(step.stage) };
+  if (step.kind === 'secret')
+    return { kind: 'secret', versionId: versionOf(step.config.awsSecretsManager.id) };
+  if (step.kind === 'config')
+    return { kind: 'file', sha256: world.files.get(step.config.place.file) ?? 'base' };
+  return world.parameters.get(step.config.rdsInstance) ?? expected;
 }
 
 /** Counts, fails and blocks every activity as the test says. */

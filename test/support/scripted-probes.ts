@@ -1,6 +1,7 @@
 /** The real sampler, gates and monitor, over probes that answer by script. */
 import { z } from 'zod';
 import { systemClock } from '../../src/activities/clock.js';
+import type { FenceReader } from '../../src/activities/fences.js';
 import { createGateActivities } from '../../src/activities/gates.js';
 import { createMonitorActivities } from '../../src/activities/monitor/index.js';
 import { createSampler } from '../../src/activities/sampler.js';
@@ -9,7 +10,7 @@ import { type CheckedProbe, checked } from '../../src/adapters/probes/registry.j
 import type { MonitorStep, ProbeLimits, ProbeSpec } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
-import { PASS } from './fake-sampler.js';
+import { PASS, UNCHANGED } from './fake-sampler.js';
 import { monitorStep } from './plans.js';
 
 const KIND = 'scripted';
@@ -21,6 +22,8 @@ export interface ProbeScript {
   writes?: string[];
   /** Real probes beside the scripted ones. */
   others?: CheckedProbe[];
+  /** Nobody else changes anything without them. */
+  fences?: FenceReader;
 }
 
 export function createScriptedProbes(script: ProbeScript = {}) {
@@ -46,7 +49,7 @@ export function createScriptedProbes(script: ProbeScript = {}) {
   return {
     taken: (probe: string) => taken.get(probe) ?? 0,
     gates: createGateActivities({ sampler, clock: systemClock }),
-    monitor: createMonitorActivities({ sampler, clock: systemClock }),
+    monitor: createMonitorActivities({ sampler, clock: systemClock, fences: script.fences ?? UNCHANGED }),
   };
 }
 

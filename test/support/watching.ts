@@ -8,7 +8,7 @@ import type { ProbeTally, SamplerState, Subject } from '../../src/contract/activ
 import type { Expectation, Json, ProbeLimits } from '../../src/plan/resolved.js';
 import { Redactor } from '../../src/platform/redaction.js';
 import { References } from '../../src/platform/references.js';
-import { monitoredProbe } from './fake-sampler.js';
+import { monitoredProbe, UNCHANGED } from './fake-sampler.js';
 
 export interface WatchOptions {
   probe: CheckedProbe;
@@ -61,7 +61,7 @@ export function watchProbe(options: WatchOptions): Watching {
     { intervalMs: 1_000, failureLimit: 0, ...limits },
     { kind: probe.kind, config: { ...config, follow: true }, expect, timeoutMs },
   );
-  const activities = createMonitorActivities({ sampler, clock: systemClock });
+  const activities = createMonitorActivities({ sampler, clock: systemClock, fences: UNCHANGED });
   const startedAtMs = Date.now();
   const running: Promise<SamplerState> = environment.run(() =>
     activities.sampleProbes({ subject, probes: [spec], startedAtMs, untilMs: startedAtMs + forMs, state }),

@@ -3,6 +3,7 @@ import { randomUUID } from 'node:crypto';
 import type { Client, WorkflowHandle } from '@temporalio/client';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
+import type { SampleInput } from '../../src/contract/activities.js';
 import type { RolloutInput, RolloutResult } from '../../src/contract/inputs.js';
 import { PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
 import type { Progress } from '../../src/contract/progress.js';
@@ -85,6 +86,15 @@ describe.skipIf(!server)('with skipped time', () => {
 
   test('a monitor of 60 minutes lasts 60 minutes, in windows of five', async () => {
     const world = createFakeWorld();
+    const windows: SampleInput[] = [];
+    const { activities } = world;
+    world.activities = {
+      ...activities,
+      sampleProbes(input) {
+        windows.push(input);
+        return activities.sampleProbes(input);
+      },
+    };
     const steps = [secretStep('staging'), deployStep('staging'), monitorStep('staging', HOUR_MS)];
     const plan = planOf(application(), [{ name: 'staging', steps }]);
     const { outcome, progress } = await carryOut(world, plan, '10m');
@@ -92,7 +102,16 @@ describe.skipIf(!server)('with skipped time', () => {
     const monitored = progress.steps.find(({ kind }) => kind === 'monitor');
     const lasted = Date.parse(monitored?.endedAt ?? '') - Date.parse(monitored?.startedAt ?? '');
     expect(Math.round(lasted / 60_000)).toBe(60);
-    expect(world.calls.filter((call) => call.startsWith('sampleProbes'))).toHaveLength(12);
+    expect(windows).toHaveLength(12);
+    expect(windows.map(({ fences, isLast }) => [fences?.length, isLast])).toEqual([
+      ...Array.from({ length: 11 }, () => [2, false]),
+      [2, true],
+    ]);
+    // Counted on, and said once: what is in the history twice is twice as long.
+    const tallies = windows.map(({ state }) => state?.tallies.watched);
+    expect(tallies.slice(1).every((tally) => tally?.last?.outcome === 'pass' && tally.taken > 0)).toBe(true);
+    expect(JSON.stringify(tallies)).not.toContain('said pass');
+    expect(monitored?.measurements?.[0]?.message).toBe('watched said pass');
   });
 
   test('a change outside its window waits for it', async () => {

@@ -13,7 +13,7 @@ import type {
 import { drift, invalid } from '../../platform/failures.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { Beating, bindTarget, type DeployDeps, nameOf } from './bind.js';
-import { lookRelease } from './look.js';
+import { lookRelease, requireLookedAt } from './look.js';
 
 type DeployActivities = Pick<
   HeadgateActivities,
@@ -55,12 +55,11 @@ export function createDeployActivities(deps: DeployDeps) {
   } satisfies DeployActivities;
 }
 
-async function prepare(
-  target: BoundTarget,
-  { context, step, base }: DeployInput & { base: DeployFound },
-): Promise<Release> {
+async function prepare(target: BoundTarget, input: DeployInput & { base: DeployFound }): Promise<Release> {
+  const { context, step, base } = input;
   const { live } = await target.status();
   if (live.id !== base.live.id) throw movedOn(step.name, base.live, live);
+  await requireLookedAt(target, input);
   const candidate = await target.prepare();
   if (candidate.version !== context.version) {
     throw invalid(
@@ -72,8 +71,9 @@ async function prepare(
 
 async function promote(
   target: BoundTarget,
-  { step, base, candidate }: DeployInput & { base: DeployFound; candidate: Release },
+  input: DeployInput & { base: DeployFound; candidate: Release },
 ): Promise<Release> {
+  const { step, base, candidate } = input;
   const { live, unsettled } = await target.status();
   if (target.staged && live.id === candidate.id && unsettled === undefined) return live;
   if (live.id !== base.live.id && live.id !== candidate.id) {
@@ -81,6 +81,7 @@ async function promote(
     if (target.staged || live.version !== candidate.version) throw movedOn(step.name, base.live, live);
     if (unsettled === undefined) return live;
   }
+  await requireLookedAt(target, input);
   await target.promote(candidate);
   const after = await target.status();
   const done = target.staged ? after.live.id === candidate.id : after.live.version === candidate.version;

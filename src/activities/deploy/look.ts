@@ -2,6 +2,8 @@
 import type { BoundTarget } from '../../adapters/targets/registry.js';
 import type { DeployFound, DeployInput, Look } from '../../contract/activities.js';
 import { digestJson } from '../../plan/canonical.js';
+import { drift } from '../../platform/failures.js';
+import { digestFilesIn, whatDiffers } from '../files-looked-at.js';
 import { type DeployDeps, nameOf } from './bind.js';
 
 export async function lookRelease(
@@ -15,7 +17,8 @@ export async function lookRelease(
   const { image: named } = step.config;
   const resolved = named === undefined ? undefined : await deps.resolveImage(named, signal);
   const image = resolved && 'image' in resolved ? resolved.image : undefined;
-  const approved = { live, target: step.config.target, image: image ?? named ?? null };
+  const files = await digestFilesIn(context.directory, target.files);
+  const approved = { live, target: step.config.target, image: image ?? named ?? null, files };
   const same = live.version === context.version;
   const stands = candidate ? [`${step.name}: ${nameOf(candidate)} stands beside the live release`] : [];
   return {
@@ -25,6 +28,7 @@ export async function lookRelease(
       staged: target.staged,
       ...(image === undefined ? {} : { image }),
       ...(pinned === undefined ? {} : { pinned }),
+      ...(Object.keys(files).length === 0 ? {} : { files }),
       ...(unsettled === undefined ? {} : { unsettled }),
       ...(scale === undefined ? {} : { scale }),
     },
@@ -50,4 +54,15 @@ export async function lookRelease(
     digest: digestJson({ ...approved, pinned }),
     ...(pinned === undefined ? {} : { unpinnedDigest: digestJson(approved) }),
   };
+}
+
+/** @throws `Drift` when the target would run or read something else than what was looked at */
+export async function requireLookedAt(
+  { files }: BoundTarget,
+  { context, step, base }: DeployInput & { base: DeployFound },
+): Promise<void> {
+  if (base.files === undefined) return;
+  const changed = whatDiffers(base.files, await digestFilesIn(context.directory, files));
+  if (changed === undefined) return;
+  throw drift(`${step.name}: ${changed} is not what was looked at. Nothing was changed.`, { item: changed });
 }

@@ -11,7 +11,7 @@ import type { Measurement } from '../../contract/progress.js';
 import { drift, invalid } from '../../platform/failures.js';
 import type { TagAt } from '../../tools/git/index.js';
 import { withHeartbeat } from '../heartbeat.js';
-import { lookGit } from './look.js';
+import { digestTemplate, lookGit } from './look.js';
 import { renderMessage, withTrailers } from './message.js';
 import { type GitCall, type GitDeps, type GitWork, isOurs, isOursAtRemote, openGit, short } from './step.js';
 import { findPublished, takeBackUnpushed, undoGit } from './undo.js';
@@ -47,7 +47,11 @@ async function pushGit(deps: GitDeps, input: PushCall, signal: AbortSignal): Pro
     throw await movedOn(work, input, `is at ${remote.head ? short(remote.head) : 'nothing'}`);
   }
   const file = input.step.config.messageFile;
-  const text = await renderMessage(await work.readTemplate(), { file, results, resolve });
+  const template = await work.readTemplate();
+  if (base.templateSha256 !== undefined && digestTemplate(template) !== base.templateSha256) {
+    throw drift(`${file} is not what was looked at. Nothing was committed.`, { item: file });
+  }
+  const text = await renderMessage(template, { file, results, resolve });
   const message = withTrailers(text, work.marks);
   const commit = published ?? (await ensureCommit(work, input, message)) ?? undefined;
   const head = commit ?? base.head;

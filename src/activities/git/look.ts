@@ -31,6 +31,7 @@ export async function lookGit(deps: GitDeps, input: GitInput, signal: AbortSigna
     remoteHead: remote.head,
     tagged: remote.tag?.commit ?? null,
     tree: draft.tree,
+    templateSha256: digestTemplate(template),
   };
   const changes = describeChanges(work, seen);
   return {
@@ -40,8 +41,12 @@ export async function lookGit(deps: GitDeps, input: GitInput, signal: AbortSigna
     effect: changes.length === 0 ? 'none' : 'detectable',
     undo: describeUndo(work, input, seen),
     estimateMs: 5_000,
-    digest: digestJson({ ...found, paths: work.paths, tag: work.tag, remote: work.tree.remote, template }),
+    digest: digestJson({ ...found, paths: work.paths, tag: work.tag, remote: work.tree.remote }),
   };
+}
+
+export function digestTemplate(template: string): string {
+  return digestJson({ template });
 }
 
 async function see(work: GitWork): Promise<Seen> {

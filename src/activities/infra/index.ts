@@ -6,6 +6,7 @@
  * interrupted) may have recorded a resource whose provisioner never ended. On the same worker the next attempt creates
  * such a resource anew; elsewhere only a probe after the apply tells.
  */
+import { join } from 'node:path';
 import { Context } from '@temporalio/activity';
 import type {
   HeadgateActivities,
@@ -18,6 +19,7 @@ import type {
 import type { Measurement } from '../../contract/progress.js';
 import { digestJson } from '../../plan/canonical.js';
 import { drift } from '../../platform/failures.js';
+import { digestPath } from '../../platform/plan-files.js';
 import type { TerraformProgress } from '../../tools/terraform/index.js';
 import type { PlannedChange } from '../../tools/terraform/plan.js';
 import { clip, fitLines } from '../fit.js';
@@ -85,6 +87,7 @@ async function look(work: InfraWork, input: InfraInput): Promise<Look<InfraFound
     changes: plan.changes.length,
     stateDigest: digestJson(plan.state),
     planned: planOf(plan.changes),
+    filesSha256: await digestFiles(input),
   };
   const lines = plan.changes.map(({ line }) => line);
   const warnings = warningsOf(input, plan, undone);
@@ -97,8 +100,28 @@ async function look(work: InfraWork, input: InfraInput): Promise<Look<InfraFound
     ...(config.undo
       ? { undo: `${config.tool} ${config.directory}: applied with ${undoVariables(step)}` }
       : {}),
-    digest: found.planDigest,
+    // A provisioner is in no plan.
+    digest: digestJson([found.planDigest, found.filesSha256]),
   };
+}
+
+/** The folder and its variable files. */
+async function digestFiles({ context, step }: InfraInput): Promise<string> {
+  const { directory, varFiles, undo } = step.config;
+  const files = [...varFiles, ...(undo?.varFiles ?? [])].map((file) => join(directory, file));
+  const paths = [...new Set([directory, ...files])];
+  return digestJson(await Promise.all(paths.map((path) => digestPath(context.directory, path))));
+}
+
+/** An attempt that follows a killed one may find what a provisioner of ours has written there. */
+async function requireSameFiles(input: InfraBaseInput, attempt: number): Promise<void> {
+  const { step, base } = input;
+  if (attempt > 1 || base.filesSha256 === undefined) return;
+  if ((await digestFiles(input)) === base.filesSha256) return;
+  const { directory } = step.config;
+  throw drift(`${step.name}: files of ${directory} are not what was looked at. Nothing was changed.`, {
+    item: directory,
+  });
 }
 
 /** Everything that the approval's few lines leave out. */
@@ -136,6 +159,7 @@ async function apply(work: InfraWork, input: InfraBaseInput): Promise<InfraEffec
     requireApproved(input, plan, { repeated: attempt > 1 || plan.interrupted.length > 0 });
     // Whoever made the changes, a killed attempt of ours or somebody else: they are there.
     if (plan.changes.length === 0) return { added: 0, changed: 0, destroyed: 0, artifacts: [] };
+    await requireSameFiles(input, attempt);
     return { ...(await plan.apply()), artifacts: [deps.artifacts.cite(context, log)] };
   });
 }

@@ -13,7 +13,7 @@ import type {
 import type { Measurement } from '../../contract/progress.js';
 import { digestJson } from '../../plan/canonical.js';
 import type { ArtifactStore } from '../../platform/artifacts.js';
-import { invalid } from '../../platform/failures.js';
+import { drift, invalid } from '../../platform/failures.js';
 import { digestPath, resolvePlanFile } from '../../platform/plan-files.js';
 import type { References } from '../../platform/references.js';
 import type { K6, K6Run } from '../../tools/k6.js';
@@ -42,7 +42,8 @@ const BUILT_IN = /^(http_req|http_reqs|iteration|vus|data_|checks|group_duration
 export function createLoadTestActivities(deps: LoadTestDeps) {
   return {
     lookLoadTest: (input) => look(deps, input),
-    runLoadTest(input) {
+    async runLoadTest(input) {
+      await requireLookedAt(input);
       const startedAtMs = deps.clock.now();
       let live: LoadTestHeartbeat = { elapsedMs: 0, virtualUsers: 0, iterations: 0, requests: 0 };
       return withHeartbeat(
@@ -81,6 +82,16 @@ async function look(deps: LoadTestDeps, input: LoadTestInput): Promise<Look<Load
     effect: 'none',
     digest: digestJson({ scriptSha256, thresholds }),
   };
+}
+
+async function requireLookedAt({
+  context,
+  step,
+  base,
+}: LoadTestInput & { base?: LoadTestFound }): Promise<void> {
+  const { script } = step.config;
+  if (base === undefined || (await digestPath(context.directory, script)) === base.scriptSha256) return;
+  throw drift(`${step.name}: ${script} is not what was looked at. Nothing was run.`, { item: script });
 }
 
 async function environmentOf(

@@ -5,7 +5,8 @@
  * still open is taken late; one that has passed is not made up for: coverage falls. Two samples of one probe never
  * overlap. The counts are the result; heartbeats keep them over a crash.
  *
- * A probe that is followed is judged with every change (see followed.ts).
+ * A probe that is followed is judged with every change (see followed.ts). Beside the probes the fences are read (see
+ * guard.ts): what somebody else has changed ends the window as a breach does.
  */
 import { setMaxListeners } from 'node:events';
 import { Context } from '@temporalio/activity';
@@ -13,26 +14,30 @@ import type { HeadgateActivities, ProbeTally, SampleInput, SamplerState } from '
 import type { Measurement } from '../../contract/progress.js';
 import type { MonitoredProbe } from '../../plan/resolved.js';
 import type { Clock } from '../clock.js';
+import type { FenceReader } from '../fences.js';
 import { isRecord, withHeartbeat } from '../heartbeat.js';
 import type { Sampler } from '../sampler.js';
 import { FollowedProbe } from './followed.js';
+import { guard } from './guard.js';
 import { openSlot } from './slots.js';
 import { breachedLimit, count, fitState, newTally } from './tally.js';
 
 export interface MonitorDeps {
   sampler: Sampler;
   clock: Clock;
+  fences: FenceReader;
 }
 
 export function createMonitorActivities(deps: MonitorDeps) {
   return {
     async sampleProbes(input) {
       const state = recall(input);
-      if (state.breach) return state;
+      if (state.breach || state.tainted) return state;
       return withHeartbeat(
         () => ({ state }),
         async (signal) => {
           await new Watch(deps, input, state).run(signal);
+          fitState(state);
           return state;
         },
       );
@@ -63,9 +68,11 @@ class Watch {
       ),
     );
     watching.push(this.#untilEnd(end).catch((error) => this.#end(error)));
+    watching.push(this.#guard(end).catch((error) => this.#end(error)));
     await Promise.all(watching);
     signal.throwIfAborted();
-    if (this.#ended.signal.aborted && this.#ended.signal.reason !== BREACH) throw this.#ended.signal.reason;
+    const { aborted, reason } = this.#ended.signal;
+    if (aborted && reason !== BREACH && reason !== TAINTED) throw reason;
   }
 
   /** The first reason to end is the one that counts. */
@@ -76,6 +83,13 @@ class Watch {
   async #untilEnd(end: AbortSignal): Promise<void> {
     const { clock } = this.#deps;
     await clock.sleep(this.#input.untilMs - clock.now(), end);
+  }
+
+  async #guard(end: AbortSignal): Promise<void> {
+    const tainted = await guard(this.#deps, this.#input, this.#state, end);
+    if (tainted.length === 0 || this.#state.breach) return;
+    this.#state.tainted = tainted;
+    this.#end(TAINTED);
   }
 
   async #watch(probe: MonitoredProbe, end: AbortSignal): Promise<void> {
@@ -118,6 +132,7 @@ class Watch {
 }
 
 const BREACH = new Error('a limit is breached');
+const TAINTED = new Error('somebody else has changed what is watched');
 
 /** A repeated attempt goes on from its last heartbeat, unless the window before knows more. */
 function recall({ state = { tallies: {} } }: SampleInput): SamplerState {

@@ -87,10 +87,11 @@ function exceeds(found: number, limit: number | undefined): boolean {
 export function fitState(state: SamplerState): void {
   const tallies = Object.values(state.tallies);
   const cursors = fitCursors(tallies);
+  const fences = sizeOf([state.fences, state.tainted]);
   const windows = tallies.reduce((sum, tally) => sum + Object.keys(tally.windows).length, 0);
   const longest = Math.min(
     LONGEST_WINDOW,
-    Math.floor((LARGEST_WINDOWS - cursors) / BYTES_PER_VALUE / Math.max(1, windows)),
+    Math.floor((LARGEST_WINDOWS - cursors - fences) / BYTES_PER_VALUE / Math.max(1, windows)),
   );
   const last = tallies.flatMap((tally) => (tally.last ? [tally.last] : []));
   const fitted = new Map(fitMeasurements(last, LARGEST_MEASUREMENTS).map((each) => [each.probe, each]));

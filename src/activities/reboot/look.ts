@@ -32,6 +32,7 @@ export async function lookReboot(
   const { state, configured, database, settings } = await inspect(deps, input, signal);
   refuseLowering(input.step, settings, configured);
   const expected = listExpected(input.step);
+  const unannounced = listUnannounced(configured, expected);
   const pending = listPending(configured, settings);
   const pends = state.parameterApplyStatus === 'pending-reboot' || pending.length > 0;
   const startedAt = database?.kind === 'up' ? database.startedAt : undefined;
@@ -44,6 +45,7 @@ export async function lookReboot(
       multiAz: state.multiAz,
       startedAt,
       maxConnections: inForce,
+      unannounced,
     },
     changes: [
       pends ? describeRestart(input, state, pending) : describeLater(input, state),
@@ -57,7 +59,7 @@ export async function lookReboot(
       parameterGroup: state.parameterGroup,
       multiAz: state.multiAz,
       startedAt: startedAt ?? null,
-      unannounced: listUnannounced(configured, expected),
+      unannounced,
     }),
   };
 }

@@ -5,14 +5,15 @@
  */
 import { Context } from '@temporalio/activity';
 import { ApplicationFailure } from '@temporalio/common';
-import type { RebootEffect, RebootFound, RebootInput } from '../../contract/activities.js';
+import type { ParametersMade, RebootEffect, RebootFound, RebootInput } from '../../contract/activities.js';
 import { FAILURES } from '../../contract/messages.js';
 import { formatDuration } from '../../plan/duration.js';
 import { drift, invalid } from '../../platform/failures.js';
 import { isRecord, withHeartbeat } from '../heartbeat.js';
 import type { DatabaseAnswer } from './database.js';
-import { inspect, type RebootDeps } from './look.js';
-import { listPending, refuseLowering } from './parameters.js';
+import { readParameters } from './fence.js';
+import { type Inspection, inspect, type RebootDeps } from './look.js';
+import { listExpected, listPending, listUnannounced, refuseLowering } from './parameters.js';
 import { type Seen, watchInstance } from './watch.js';
 
 export type RebootCall = RebootInput & { base: RebootFound; intentAt: string };
@@ -60,7 +61,7 @@ class Reboot {
     await this.#untilAvailable(signal);
     const restarted = this.#restarted;
     if (!restarted && !(await this.#prepare(signal)))
-      return { rebooted: false, startedAt: this.#startedAt() };
+      return { rebooted: false, startedAt: this.#startedAt(), parameters: await this.#readParameters() };
     const patience = patientSignal();
     try {
       if (!restarted) await this.#request();
@@ -90,15 +91,11 @@ class Reboot {
 
   /** @returns whether there is something to restart for */
   async #prepare(signal: AbortSignal): Promise<boolean> {
-    const { step, base } = this.#input;
+    const { step } = this.#input;
     const { rdsInstance } = step.config;
-    const { state, configured, database, settings } = await inspect(this.#deps, this.#input, signal);
-    if (state.parameterGroup !== base.parameterGroup) {
-      throw drift(
-        `${rdsInstance} has another parameter group than the one looked at: ${state.parameterGroup}, expected ${base.parameterGroup}. Nothing was restarted.`,
-        { item: rdsInstance, found: state.parameterGroup, expected: base.parameterGroup },
-      );
-    }
+    const inspection = await inspect(this.#deps, this.#input, signal);
+    requireSame(this.#input, inspection);
+    const { state, configured, database, settings } = inspection;
     const pending = listPending(configured, settings);
     if (state.parameterApplyStatus !== 'pending-reboot' && pending.length === 0) return false;
     refuseLowering(step, settings, configured);
@@ -167,7 +164,11 @@ class Reboot {
     return database?.kind === 'up' ? this.#isNew(database) : restartedByEvent;
   }
 
-  #conclude(): RebootEffect {
+  async #readParameters(): Promise<ParametersMade> {
+    return (await readParameters(this.#deps.rds, this.#input.step)).now;
+  }
+
+  async #conclude(): Promise<RebootEffect> {
     const { rdsInstance, maxOutageMs } = this.#input.step.config;
     const { lastAnswerMs, requestedAtMs = this.#intentMs } = this.#memory;
     const backAtMs = this.#backAtMs ?? this.#deps.clock.now();
@@ -183,6 +184,7 @@ class Reboot {
       rebooted: true,
       outageMs: lastAnswerMs === undefined ? undefined : outMs,
       startedAt: this.#startedAt(),
+      parameters: await this.#readParameters(),
     };
   }
 
@@ -210,6 +212,34 @@ function patientSignal(): { signal: AbortSignal; release: () => void } {
     signal: patient.signal,
     release: () => cancellationSignal.removeEventListener('abort', onAbort),
   };
+}
+
+/** @throws `Drift` when the restart would do something else than what was looked at */
+function requireSame({ step, base }: RebootCall, { state, configured }: Inspection): void {
+  const { rdsInstance } = step.config;
+  const refuse = (what: string, found: string, expected: string) =>
+    drift(
+      `${rdsInstance} has another ${what} than the one looked at: ${found}, expected ${expected}. Nothing was restarted.`,
+      { item: rdsInstance, found, expected },
+    );
+  if (state.parameterGroup !== base.parameterGroup) {
+    throw refuse('parameter group', state.parameterGroup, base.parameterGroup);
+  }
+  if (state.multiAz !== base.multiAz) {
+    throw refuse('layout', describeZones(state.multiAz), describeZones(base.multiAz));
+  }
+  // What a plan announces by an expectation an earlier step may well have set since.
+  const now = listUnannounced(configured, listExpected(step));
+  const { unannounced } = base;
+  if (unannounced === undefined) return;
+  const names = [...Object.keys(unannounced), ...Object.keys(now)];
+  const changed = names.find((name) => now[name] !== unannounced[name]);
+  if (changed === undefined) return;
+  throw refuse(`value of ${changed}`, now[changed] ?? 'none', unannounced[changed] ?? 'none');
+}
+
+function describeZones(multiAz: boolean): string {
+  return multiAz ? 'multi-AZ' : 'single-AZ';
 }
 
 function gateFailed({ step }: RebootInput, message: string): ApplicationFailure {

@@ -3,23 +3,39 @@
  * in the plan's folder, and only on a worker that allows it. Every attempt runs it once: whether an unknown result
  * may be repeated is for the workflow to find out.
  */
-import type { HeadgateActivities, RunEffect, RunInput, UndoResult } from '../../contract/activities.js';
+import type {
+  HeadgateActivities,
+  RunEffect,
+  RunFound,
+  RunInput,
+  UndoResult,
+} from '../../contract/activities.js';
 import { ChildStartError } from '../../platform/children.js';
 import { invalid } from '../../platform/failures.js';
 import { clip } from '../fit.js';
-import { LONGEST_SAID, measureVerify, type Ran, type RunDeps, type RunVerb, runProgram } from './call.js';
-import { lookRun } from './look.js';
+import {
+  LONGEST_SAID,
+  measureVerify,
+  type Ran,
+  type RunDeps,
+  type RunVerb,
+  requireEnabled,
+  runProgram,
+} from './call.js';
+import { lookRun, requireLookedAt } from './look.js';
 
 export function createRunActivities(deps: RunDeps) {
   return {
     lookRun: (input: RunInput) => lookRun(deps, input),
-    runCommand: (input: RunInput) => runCommand(deps, input),
+    runCommand: (input: RunInput & { base?: RunFound }) => runCommand(deps, input),
     verifyCommand: (input: RunInput) => measureVerify(deps, input),
     undoCommand: (input: RunInput) => undoCommand(deps, input),
   } satisfies Pick<HeadgateActivities, 'lookRun' | 'runCommand' | 'verifyCommand' | 'undoCommand'>;
 }
 
-async function runCommand(deps: RunDeps, input: RunInput): Promise<RunEffect> {
+async function runCommand(deps: RunDeps, input: RunInput & { base?: RunFound }): Promise<RunEffect> {
+  requireEnabled(deps, input);
+  await requireLookedAt(deps, input);
   const ran = await runOrExplain(deps, input, 'command');
   if (ran.fault !== undefined) throw invalid(explain(input, ran));
   return { said: ran.said, artifacts: ran.artifacts };

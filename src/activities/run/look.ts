@@ -5,8 +5,9 @@ import { delimiter, isAbsolute, join, sep } from 'node:path';
 import type { Look, RunFound, RunInput } from '../../contract/activities.js';
 import { digestJson } from '../../plan/canonical.js';
 import { childEnvironment } from '../../platform/children.js';
-import { invalid } from '../../platform/failures.js';
-import { digestPath, PlanFileError, resolvePlanFile } from '../../platform/plan-files.js';
+import { drift, invalid } from '../../platform/failures.js';
+import { PlanFileError, resolvePlanFile } from '../../platform/plan-files.js';
+import { digestFilesIn, whatDiffers } from '../files-looked-at.js';
 import { clip } from '../fit.js';
 import {
   LONGEST_SAID,
@@ -20,24 +21,50 @@ import {
 /** Runs nothing but the step's `verify`. */
 export async function lookRun(deps: RunDeps, input: RunInput): Promise<Look<RunFound>> {
   requireEnabled(deps, input);
-  const { config, name } = input.step;
-  const command = await resolveArguments(deps, input, 'command');
-  const undo = config.undo && (await resolveArguments(deps, input, 'undo'));
-  const verify = config.verify && (await resolveArguments(deps, input, 'verify'));
-  const all = [command, undo ?? [], verify ?? []];
-  for (const [file] of all) if (file !== undefined) await requireProgram(input, file);
-  const { directory } = input.context;
-  const files = await Promise.all(all.flat().map((argument) => digestInside(directory, argument)));
+  const { name } = input.step;
+  const { command, undo, verify } = await resolveAll(deps, input);
+  for (const [file] of [command, undo ?? [], verify ?? []]) {
+    if (file !== undefined) await requireProgram(input, file);
+  }
+  const files = await readFiles(input, { command, undo, verify });
   const held = verify ? await askVerify(deps, input) : null;
   const show = (argv: string[]) => clip(deps.redactor.redact(`runs: ${showCommand(argv)}`), LONGEST_SAID);
   return {
-    found: { held },
+    found: { held, files },
     changes: [show(command)],
     warnings: held ? [`${name}: its verify holds already, before the command has run`] : [],
     effect: verify ? 'detectable' : 'neither',
     undo: undo && show(undo),
     digest: digestJson({ command, undo, verify, files }),
   };
+}
+
+interface Programs {
+  command: string[];
+  undo?: string[];
+  verify?: string[];
+}
+
+async function resolveAll(deps: RunDeps, input: RunInput): Promise<Programs> {
+  const { undo, verify } = input.step.config;
+  return {
+    command: await resolveArguments(deps, input, 'command'),
+    ...(undo && { undo: await resolveArguments(deps, input, 'undo') }),
+    ...(verify && { verify: await resolveArguments(deps, input, 'verify') }),
+  };
+}
+
+async function readFiles({ context }: RunInput, { command, undo = [], verify = [] }: Programs) {
+  return digestFilesIn(context.directory, [...command, ...undo, ...verify]);
+}
+
+/** @throws `Drift` when what would run is not what was looked at */
+export async function requireLookedAt(deps: RunDeps, input: RunInput & { base?: RunFound }): Promise<void> {
+  const { step, base } = input;
+  if (base?.files === undefined) return;
+  const changed = whatDiffers(base.files, await readFiles(input, await resolveAll(deps, input)));
+  if (changed === undefined) return;
+  throw drift(`${step.name}: ${changed} is not what was looked at. Nothing was run.`, { item: changed });
 }
 
 /** Without an answer there is nothing that the way back could be measured against. */
@@ -78,16 +105,5 @@ async function isExecutable(path: string): Promise<boolean> {
     return (await stat(path)).isFile();
   } catch {
     return false;
-  }
-}
-
-/** Of a program or script of the plan's folder, which is part of what is approved; null for any other argument. */
-async function digestInside(directory: string, argument: string): Promise<string | null> {
-  if (argument === '' || isAbsolute(argument)) return null;
-  try {
-    if (!(await stat(await resolvePlanFile(directory, argument))).isFile()) return null;
-    return await digestPath(directory, argument);
-  } catch {
-    return null;
   }
 }

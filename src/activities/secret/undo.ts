@@ -128,7 +128,7 @@ function regionFlag({ region }: SecretPlace): string {
   return region ? ` --region ${region}` : '';
 }
 
-function isReason(error: unknown, reasons: string[]): boolean {
+export function isReason(error: unknown, reasons: string[]): boolean {
   if (!(error instanceof ApplicationFailure)) return false;
   const detail: unknown = error.details?.[0];
   if (!(detail instanceof Object) || !('reason' in detail)) return false;

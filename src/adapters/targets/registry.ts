@@ -25,6 +25,7 @@ export type BoundTarget = {
 } & {
   staged: boolean;
   effect: ReturnType<Target<unknown>['effect']>;
+  files: string[];
   pin: () => Promise<string | undefined>;
   recreate: (release: Release) => Promise<Release>;
   logs: (release: Release, which: LogOf) => Promise<string | undefined>;
@@ -65,6 +66,7 @@ export function checked<Config>(schema: ZodType<Config>, target: Target<Config>)
       return {
         staged: target.staged(parsed.data, call.strategy),
         effect: target.effect(parsed.data),
+        files: target.files?.(parsed.data) ?? [],
         recreate: (release) => target.recreate?.(call, release) ?? target.prepare(call),
         status: () => target.status(call),
         pin: async () => target.pin?.(call),

@@ -50,6 +50,8 @@ export interface Target<Config> {
   /** Can it hold a release beside the live one? Decides whether `beforePromotion` is allowed. Pure. */
   staged(config: Config, strategy: DeployStrategy): boolean;
   effect(config: Config): 'idempotent' | 'detectable' | 'neither';
+  /** What it runs or reads out of the plan's folder, if it does: an approval covers what is in these files. Pure. */
+  files?(config: Config): string[];
   status(call: TargetCall<Config>): Promise<TargetStatus>;
   /**
    * What the version stands for now, a commit for instance, so that an approval covers it. Undefined while it is not

@@ -1,6 +1,7 @@
 /** A rollout as a checklist: steps, what the running one does, what it waits for, the command that answers. Pure. */
 import type { RolloutState } from '../../client.js';
 import type { MeasurementOutcome, Progress, StepProgress, StepStatus } from '../../contract/progress.js';
+import { describeTaint } from '../../contract/taint.js';
 import { formatSpan } from '../../platform/report.js';
 import { describeLive } from './live.js';
 import { fitTo, type Paint } from './paint.js';
@@ -65,7 +66,11 @@ function steps(state: RolloutState, progress: Progress, options: ChecklistOption
     `  ${stage}`,
     ...progress.steps
       .filter((step) => step.stage === stage)
-      .flatMap((step) => [stepLine(state, step, width, options), ...ticks(progress, step, options.paint)]),
+      .flatMap((step) => [
+        stepLine(state, step, width, options),
+        ...ticks(progress, step, options.paint),
+        ...taints(step, options.paint),
+      ]),
   ]);
 }
 
@@ -88,6 +93,12 @@ function ticks({ stop }: Progress, { kind, name, measurements = [] }: StepProgre
     const colour = outcome === 'pass' ? paint.green : outcome === 'fail' ? paint.red : paint.yellow;
     return `       ${colour(tick)} ${probe}: ${message}`;
   });
+}
+
+function taints({ tainted = [] }: StepProgress, paint: Paint): string[] {
+  return tainted.map((taint) =>
+    paint.yellow(`       tainted ${taint.at.slice(11, 19)} ${describeTaint(taint)}`),
+  );
 }
 
 function mark(status: StepStatus, paint: Paint): string {

@@ -44,13 +44,13 @@ function diffStep(before: StepProgress | undefined, step: StepProgress): Line[] 
   const place = { stage: step.stage, step: step.id };
   const moved = before?.status !== step.status || before.attempt !== step.attempt;
   if (moved && step.status !== 'pending') {
-    const { kind, summary, startedAt, endedAt } = step;
+    const { kind, summary, startedAt, endedAt, tainted } = step;
     lines.push({
       type: 'step',
       ...place,
       status: step.status,
       attempt: step.attempt,
-      data: { name: step.name, kind, summary, startedAt, endedAt },
+      data: { name: step.name, kind, summary, startedAt, endedAt, ...(tainted ? { tainted } : {}) },
     });
   }
   const known = new Set((before?.measurements ?? []).map(({ probe, at }) => `${probe} ${at}`));

@@ -30,7 +30,9 @@ export async function approve(run: Run, step: ApprovalStep, covers: string[]): P
 
 async function gatherEvidence(run: Run, step: ApprovalStep, covers: string[]): Promise<Evidence> {
   const looks = [];
-  const compensations = run.saga.map(({ compensation }) => compensation.description);
+  // A covered step may have been begun and found drift: what it would take back is looked at anew.
+  const done = run.saga.filter((entry) => !covers.includes(entry.step.name));
+  const compensations = done.map(({ compensation }) => compensation.description);
   const seen = await run.sideBySide(coveredSteps(run, covers), async (step) => ({
     step: step.name,
     ...(await run.lookAt(run, step)),
@@ -50,6 +52,9 @@ async function gatherEvidence(run: Run, step: ApprovalStep, covers: string[]): P
     looks,
     results: resultsSoFar(run),
     compensations: compensations.reverse(),
+    // What was answered to a void one must not answer this one, however alike they are.
+    voided: run.progress.approvals.filter(({ gate, answer }) => gate === step.name && answer === 'voided')
+      .length,
   });
 }
 

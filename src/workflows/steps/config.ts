@@ -2,6 +2,7 @@
 import type { ConfigFound } from '../../contract/activities.js';
 import type { ConfigStep } from '../../plan/resolved.js';
 import { effect, undoingEffect } from '../activity-options.js';
+import { recordMade } from '../fences.js';
 import type { Run } from '../run.js';
 import { gateFailed } from '../stop.js';
 import type { StepVerbs } from './step-verbs.js';
@@ -10,10 +11,11 @@ export const config: StepVerbs<ConfigStep, ConfigFound> = {
   look: (run, step) => effect(`look at ${fileOf(step)}`).lookConfig(input(run, step)),
 
   async act(run, step, look) {
-    const { changedKeys } = await effect(`set ${keysOf(step)} in ${fileOf(step)}`).writeConfig({
+    const { changedKeys, sha256 } = await effect(`set ${keysOf(step)} in ${fileOf(step)}`).writeConfig({
       ...input(run, step),
       base: look.found,
     });
+    recordMade(run, step, { kind: 'file', sha256 });
     if (changedKeys.length === 0) return `${look.found.file} already held what the plan sets`;
     return `${look.found.file}: ${changedKeys.join(', ')}`;
   },

@@ -18,6 +18,7 @@ import {
   undoingApply,
   undoingEffect,
 } from '../activity-options.js';
+import { recordMade } from '../fences.js';
 import { judgeTogether } from '../gates.js';
 import type { Run } from '../run.js';
 import { databaseUrlOf, plannedLimit, probesOfDeploy, probesOfStage } from '../stage-facts.js';
@@ -36,7 +37,7 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
     await keepWithinBudget(run, step, base);
     if (!base.staged) {
       const release = await deployWhole(run, step, base);
-      run.releases.set(step.stage, release);
+      keepLive(run, step, release);
       return `${release.id} is live (was ${base.live.id})`;
     }
     const candidate = await effect(`prepare ${run.plan.version} beside ${base.live.version}`).prepareRelease({
@@ -51,7 +52,7 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
       base,
       candidate,
     });
-    run.releases.set(step.stage, live);
+    keepLive(run, step, live);
     return `${live.id} is live; ${base.live.id} stays warm`;
   },
 
@@ -141,6 +142,11 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
     });
   },
 };
+
+function keepLive(run: Run, step: DeployStep, release: Release): void {
+  run.releases.set(step.stage, release);
+  recordMade(run, step, { kind: 'release', release });
+}
 
 /** One act, without a release beside the live one. Where nobody can tell whether it was begun, a person is asked. */
 async function deployWhole(run: Run, step: DeployStep, base: DeployFound): Promise<Release> {

@@ -10,10 +10,11 @@ import { nothing, type StepVerbs } from './step-verbs.js';
 export const loadTest: StepVerbs<LoadTestStep, LoadTestFound> = {
   look: (run, step) => quick(`inspect ${step.config.script}`).lookLoadTest(input(run, step)),
 
-  async act(run, step) {
-    const result = await measuring(`k6 run ${step.config.script}`, step.config.timeoutMs).runLoadTest(
-      input(run, step),
-    );
+  async act(run, step, { found: base }) {
+    const result = await measuring(`k6 run ${step.config.script}`, step.config.timeoutMs).runLoadTest({
+      ...input(run, step),
+      base,
+    });
     run.record(step.name, result.measurements);
     if (result.outcome !== 'pass') throw gateFailed(step.name, explain(result.measurements));
     const seconds = Math.round(result.durationMs / 1000);

@@ -2,6 +2,7 @@
 import type { RebootFound } from '../../contract/activities.js';
 import type { RebootStep } from '../../plan/resolved.js';
 import { applying, effect } from '../activity-options.js';
+import { recordMade } from '../fences.js';
 import { judgeTogether } from '../gates.js';
 import type { Run } from '../run.js';
 import { databaseUrlOf } from '../stage-facts.js';
@@ -13,11 +14,12 @@ export const reboot: StepVerbs<RebootStep, RebootFound> = {
 
   async act(run, step, look) {
     const { rdsInstance } = step.config;
-    const { rebooted, outageMs } = await applying(`reboot ${rdsInstance}`).rebootInstance({
+    const { rebooted, outageMs, parameters } = await applying(`reboot ${rdsInstance}`).rebootInstance({
       ...input(run, step),
       base: look.found,
       intentAt: now(),
     });
+    if (parameters) recordMade(run, step, parameters);
     if (!rebooted) return `nothing of ${rdsInstance} waited for a reboot`;
     const outage = outageMs === undefined ? 'its outage was not measured' : `out for ${outageMs / 1000} s`;
     return `${rdsInstance} was started again, ${outage}`;

@@ -13,12 +13,13 @@ import { nothing, type StepVerbs } from './step-verbs.js';
 export const run: StepVerbs<RunStep, RunFound> = {
   look: (rollout, step) => effect(`look at ${programOf(step)}`).lookRun(input(rollout, step)),
 
-  async act(rollout, step) {
+  async act(rollout, step, { found: base }) {
     for (;;) {
       try {
-        const { said } = await once(`run ${programOf(step)}`, step.config.timeoutMs).runCommand(
-          input(rollout, step),
-        );
+        const { said } = await once(`run ${programOf(step)}`, step.config.timeoutMs).runCommand({
+          ...input(rollout, step),
+          base,
+        });
         return said || `${programOf(step)} exited 0`;
       } catch (error) {
         if (!isUnknown(error)) throw error;

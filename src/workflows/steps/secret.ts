@@ -2,6 +2,7 @@
 import type { SecretFound } from '../../contract/activities.js';
 import type { SecretStep } from '../../plan/resolved.js';
 import { quick, undoing } from '../activity-options.js';
+import { recordMade } from '../fences.js';
 import type { Run } from '../run.js';
 import { gateFailed } from '../stop.js';
 import type { StepVerbs } from './step-verbs.js';
@@ -14,6 +15,7 @@ export const secret: StepVerbs<SecretStep, SecretFound> = {
       ...input(run, step),
       base: look.found,
     });
+    recordMade(run, step, { kind: 'secret', versionId });
     if (changedKeys.length === 0) return `${idOf(step)} already held what the plan sets`;
     return `${idOf(step)}: ${changedKeys.join(', ')} (version ${versionId.slice(0, 8)})`;
   },

@@ -10,6 +10,7 @@ import {
   type FollowScript,
   ManualClock,
   monitoredProbe,
+  UNCHANGED,
 } from '../../support/fake-sampler.js';
 import { subjectOf } from '../../support/subject.js';
 
@@ -107,7 +108,7 @@ async function watch(options: Options) {
     state: options.state,
   };
   const environment = options.environment ?? new MockActivityEnvironment();
-  const activities = createMonitorActivities({ sampler, clock });
+  const activities = createMonitorActivities({ sampler, clock, fences: UNCHANGED });
   const sampling: Promise<SamplerState> = environment.run(() => activities.sampleProbes(input));
   const state = await clock.run(sampling);
   return {

@@ -14,6 +14,7 @@ import {
   ManualClock,
   monitoredProbe,
   PASS,
+  UNCHANGED,
 } from '../../support/fake-sampler.js';
 import { subjectOf } from '../../support/subject.js';
 
@@ -49,7 +50,7 @@ async function watch(options: Options): Promise<Watched> {
     untilMs: START + (options.forMs ?? MINUTE),
     ...options.input,
   };
-  const activities = createMonitorActivities({ sampler, clock });
+  const activities = createMonitorActivities({ sampler, clock, fences: UNCHANGED });
   const sampling: Promise<SamplerState> = environment.run(() => activities.sampleProbes(input));
   const state = await clock.run(sampling);
   return { state, sampler, clock, heartbeats };

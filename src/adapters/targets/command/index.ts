@@ -29,6 +29,8 @@ export function createCommandTarget(deps: CommandTargetDeps): Target<Config> {
   return {
     kind: 'command',
     effect: () => 'detectable',
+    files: ({ logs: _logs, previousLogs: _previous, ...verbs }) =>
+      Object.values(verbs).flatMap((argv) => argv ?? []),
     staged: (config) => traits.staged({ has: (key) => config[key] !== undefined }),
     status: async (call) => readStatus(await run(call, 'status')),
     prepare: async (call) => readOutput('prepare', await run(call, 'prepare'), releaseSchema),

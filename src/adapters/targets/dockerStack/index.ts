@@ -36,11 +36,17 @@ export function createDockerStackTarget(deps: DockerStackTargetDeps): Target<Con
     kind: 'dockerStack',
     staged: traits.staged,
     effect: () => 'detectable',
+    files: ({ file }) => [file],
     async status(call) {
       const stack = await read(dockerOf(call), call);
       const unsettled = stack.services.map(whatIsMissing).find((line) => line !== undefined);
       return {
-        live: { id: stack.id, version: versionOf(stack.main), url: call.config.url },
+        live: {
+          id: stack.id,
+          version: versionOf(stack.main),
+          url: call.config.url,
+          unscaled: stack.unscaled,
+        },
         candidate: null,
         scale: stack.main.scale,
         ...(unsettled === undefined ? {} : { unsettled }),

@@ -11,6 +11,7 @@ export const IMAGE_LABEL = 'com.docker.stack.image';
 const specSchema = z.looseObject({
   Name: z.string(),
   Labels: z.record(z.string(), z.string()).nullish(),
+  Mode: z.looseObject({ Replicated: z.looseObject({}).nullish() }).nullish(),
   TaskTemplate: z.looseObject({ ContainerSpec: z.looseObject({ Image: z.string() }) }),
   UpdateConfig: z.looseObject({ Parallelism: z.number().optional(), Order: z.string().optional() }).nullish(),
 });
@@ -34,6 +35,8 @@ export interface Service {
   imageLabel: string;
   /** Of the whole specification; starting it again changes nothing of it. */
   digest: string;
+  /** Of the same without how many of it run. */
+  unscaledDigest: string;
   /** Of what `docker service rollback` would bring back. */
   previousDigest?: string;
   running: number;
@@ -47,6 +50,8 @@ export interface Stack {
   name: string;
   /** What identifies the release: the same again when it is restored. */
   id: string;
+  /** The same, however many of each service run. */
+  unscaled: string;
   services: Service[];
   /** The one that is the application. */
   main: Service;
@@ -76,10 +81,12 @@ export async function readStack(
     .parse(JSON.parse(inspected.stdout))
     .map((one) => describe(one, listed.find(({ ID }) => one.ID.startsWith(ID))?.Replicas ?? ''))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
-  const digests = Object.fromEntries(services.map(({ name, digest }) => [name, digest]));
+  const idBy = (digestBy: (service: Service) => string) =>
+    `${stack}@${digestOf(Object.fromEntries(services.map((one) => [one.name, digestBy(one)])))}`;
   return {
     name: stack,
-    id: `${stack}@${digestOf(digests)}`,
+    id: idBy(({ digest }) => digest),
+    unscaled: idBy(({ unscaledDigest }) => unscaledDigest),
     services,
     main: findMain(services, stack, service),
   };
@@ -117,6 +124,7 @@ function describe(
     image,
     imageLabel: spec.Labels?.[IMAGE_LABEL] ?? image,
     digest: digestOf(withoutStarts(spec)),
+    unscaledDigest: digestOf(withoutStarts(withoutScale(spec))),
     ...(previous ? { previousDigest: digestOf(withoutStarts(previous)) } : {}),
     running: Number(running),
     wanted: Number(wanted),
@@ -130,6 +138,12 @@ function scaleOf({ UpdateConfig: update }: Spec, replicas: number): Scale {
   if (update?.Order !== 'start-first') return { replicas, surge: 0 };
   const parallelism = update.Parallelism ?? 1;
   return { replicas, surge: parallelism === 0 ? replicas : Math.min(parallelism, replicas) };
+}
+
+function withoutScale(spec: Spec): Spec {
+  if (!spec.Mode?.Replicated) return spec;
+  const { Replicas: _replicas, ...replicated } = spec.Mode.Replicated;
+  return { ...spec, Mode: { ...spec.Mode, Replicated: replicated } };
 }
 
 /** `service update --force` counts here; absent and null mean the same to swarm. */
