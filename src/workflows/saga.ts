@@ -5,7 +5,7 @@
  * It runs shielded from cancellation. One undo that fails does not stop the others; afterwards the rollout
  * stays open, names what is left, and waits for `retry` or `accept`.
  */
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import type { UndoResult } from '../contract/activities.js';
 import { FAILURES } from '../contract/messages.js';
 import type { Compensation, StopReason } from '../contract/progress.js';
@@ -40,12 +40,35 @@ async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
   if (run.isWhole) await secureAll(run, reverting);
   await inPhase(run, reverting, 'stop', (entry) => undoOf(entry)?.stop?.(run, entry.step, entry.look));
   await inPhase(run, reverting, 'state', (entry) => undoOf(entry)?.state?.(run, entry.step, entry.look));
+  reverting.push(...reopenStartedFrom(run, entries, reverting));
   // Of all entries: a retry goes through what failed only, and has to know what was undone before it.
   const undone = new Set(entries.filter(({ done }) => done.has('state')).map(({ step }) => step.name));
   await inPhase(run, reverting, 'restart', (entry) =>
     undoOf(entry)?.restart?.(run, entry.step, entry.look, undone),
   );
   await measureRestoration(run, reverting);
+}
+
+/**
+ * Released earlier than what it starts from: it may have been started again in between, by whatever keeps it running.
+ * It is started and measured anew.
+ */
+function reopenStartedFrom(run: Run, entries: SagaEntry[], reverting: SagaEntry[]): SagaEntry[] {
+  const undoneNow = reverting.filter((entry) => !isOver(entry)).map(({ step }) => step.name);
+  const reopened = entries.filter(
+    ({ step, compensation }) =>
+      compensation.status === 'undone' &&
+      step.kind === 'deploy' &&
+      step.config.startsFrom.some((name) => undoneNow.includes(name)),
+  );
+  // A run that was begun by a worker without this has no place for its commands.
+  if (reopened.length === 0 || !patched('restart-late')) return [];
+  for (const { step, compensation, done } of reopened) {
+    done.delete('restart');
+    compensation.status = 'undoing';
+    run.markStep(step.name, 'undoing');
+  }
+  return reopened;
 }
 
 /** Once: what failed is there to tell of itself only until it is stopped. */
