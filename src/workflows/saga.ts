@@ -39,8 +39,12 @@ async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
   await inPhase(run, reverting, 'traffic', (entry) => undoOf(entry)?.traffic?.(run, entry.step, entry.look));
   if (run.isWhole) await secureAll(run, reverting);
   await inPhase(run, reverting, 'stop', (entry) => undoOf(entry)?.stop?.(run, entry.step, entry.look));
+  const before = new Set(reverting.filter(({ done }) => done.has('state')));
   await inPhase(run, reverting, 'state', (entry) => undoOf(entry)?.state?.(run, entry.step, entry.look));
-  reverting.push(...reopenStartedFrom(run, entries, reverting));
+  const undoneNow = reverting.filter(
+    (entry) => entry.done.has('state') && !before.has(entry) && !isOver(entry),
+  );
+  reverting.push(...reopenStartedFrom(run, entries, undoneNow));
   // Of all entries: a retry goes through what failed only, and has to know what was undone before it.
   const undone = new Set(entries.filter(({ done }) => done.has('state')).map(({ step }) => step.name));
   await inPhase(run, reverting, 'restart', (entry) =>
@@ -50,21 +54,24 @@ async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
 }
 
 /**
- * Released earlier than what it starts from: it may have been started again in between, by whatever keeps it running.
- * It is started and measured anew.
+ * Started again before what it starts from was undone, in an earlier round: it may have been started in between by
+ * whatever keeps it running. It is started anew.
+ * @returns those that were restored already, and have to be measured anew, too
  */
-function reopenStartedFrom(run: Run, entries: SagaEntry[], reverting: SagaEntry[]): SagaEntry[] {
-  const undoneNow = reverting.filter((entry) => !isOver(entry)).map(({ step }) => step.name);
-  const reopened = entries.filter(
-    ({ step, compensation }) =>
-      compensation.status === 'undone' &&
+function reopenStartedFrom(run: Run, entries: SagaEntry[], undoneNow: SagaEntry[]): SagaEntry[] {
+  const names = undoneNow.map(({ step }) => step.name);
+  const early = entries.filter(
+    ({ step, compensation, done }) =>
       step.kind === 'deploy' &&
-      step.config.startsFrom.some((name) => undoneNow.includes(name)),
+      step.config.startsFrom.some((name) => names.includes(name)) &&
+      done.has('restart') &&
+      ['undone', 'undoing'].includes(compensation.status),
   );
   // A run that was begun by a worker without this has no place for its commands.
-  if (reopened.length === 0 || !patched('restart-late')) return [];
-  for (const { step, compensation, done } of reopened) {
-    done.delete('restart');
+  if (early.length === 0 || !patched('restart-late')) return [];
+  for (const { done } of early) done.delete('restart');
+  const reopened = early.filter(({ compensation }) => compensation.status === 'undone');
+  for (const { step, compensation } of reopened) {
     compensation.status = 'undoing';
     run.markStep(step.name, 'undoing');
   }
