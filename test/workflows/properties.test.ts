@@ -11,8 +11,10 @@ import { afterAll, describe, expect, test } from 'vitest';
 import type { ActivityName, HeadgateActivities } from '../../src/contract/activities.js';
 import { PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
 import type { Progress } from '../../src/contract/progress.js';
+import type { ResolvedStep } from '../../src/plan/resolved.js';
 import { runOnDesk } from '../support/desk-server.js';
 import { createFakeWorld } from '../support/fake-world.js';
+import { deployStep, planOf, runStep, secretStep } from '../support/plans.js';
 import { findBackwards } from '../support/progress-laws.js';
 import { Laws } from '../support/rollout-laws.js';
 import { isFromOutside, randomOf, type Scenario, scenarios } from '../support/rollout-scenarios.js';
@@ -27,7 +29,7 @@ describe('any steps, any end', () => {
     const seen = new Set<string | undefined>();
     await fc.assert(
       fc.asyncProperty(scenarios, async (scenario) => {
-        seen.add((await playOnDesk(scenario)).outcome);
+        seen.add((await playOnDesk(scenario)).progress.outcome);
       }),
       { numRuns: RUNS },
     );
@@ -44,9 +46,75 @@ describe('any steps, any end', () => {
   }, 240_000);
 });
 
+describe('what a seed has shown', () => {
+  const scenarioOf = (steps: ResolvedStep[], scenario: Partial<Scenario>): Scenario => ({
+    plan: planOf('app', [{ name: 'place0', steps }]),
+    ...{ opaque: [], undoFaults: {}, retries: 0, keepWhenAsked: false, seed: 1 },
+    ...scenario,
+  });
+  const SEEDS = Array.from({ length: 12 }, (_, seed) => seed);
+
+  test.each(['before', 'with'] as const)(
+    'an abort %s the end of a look: what was not begun is not taken back',
+    async (when) => {
+      const ending = { activity: 'lookRun' as const, step: 'place0/run', how: 'abort' as const, when };
+      for (const seed of SEEDS) {
+        const { calls } = await playOnDesk(scenarioOf([runStep('place0')], { ending, seed }));
+        expect(calls.filter((call) => call.startsWith('undoCommand'))).toEqual([]);
+      }
+    },
+  );
+
+  test('an opaque restore that fails while the failed release is asked: a person is asked, and nothing hangs', async () => {
+    const ending = {
+      activity: 'awaitProbes' as const,
+      step: 'place0/deploy',
+      how: 'gate' as const,
+      when: 'with' as const,
+    };
+    const deploy = {
+      ...deployStep('place0', 'immediate'),
+      config: { ...deployStep('place0', 'immediate').config, startsFrom: [] },
+    };
+    for (const seed of SEEDS) {
+      const undoFaults = { 'restoreTraffic place0/deploy': 1 };
+      const scenario = scenarioOf([deploy], {
+        ending,
+        seed,
+        opaque: ['place0/deploy'],
+        undoFaults,
+        retries: 1,
+      });
+      expect((await playOnDesk(scenario)).progress.outcome).toBe('rolledBack');
+    }
+  });
+
+  test.each([
+    ['restored already', {}],
+    ['that could not be measured', { 'lookRelease place0/deploy': 1 }],
+  ])('a release %s is started again when what it reads is restored by a retry', async (_what, more) => {
+    const ending = {
+      activity: 'awaitProbes' as const,
+      step: 'place0/deploy',
+      how: 'gate' as const,
+      when: 'with' as const,
+    };
+    const undoFaults = { 'undoSecret place0/settings': 1, ...more };
+    const scenario = scenarioOf([secretStep('place0'), deployStep('place0')], {
+      ending,
+      undoFaults,
+      retries: 1,
+    });
+    const { calls, progress } = await playOnDesk(scenario);
+    expect(progress.outcome).toBe('rolledBack');
+    const back = calls.filter((call) => /^(undoSecret|restartRelease)/.test(call));
+    expect(back).toEqual(['undoSecret place0/settings', 'restartRelease place0/deploy']);
+  });
+});
+
 const endsByItself = ({ ending }: Scenario) => ending === undefined || !isFromOutside(ending.how);
 
-async function playOnDesk(scenario: Scenario): Promise<Progress> {
+async function playOnDesk(scenario: Scenario): Promise<{ progress: Progress; calls: string[] }> {
   const { plan, opaque, seed } = scenario;
   const player = new Player(scenario);
   const laws = new Laws(plan, opaque, (step) => player.faulty.has(step));
@@ -71,7 +139,7 @@ async function playOnDesk(scenario: Scenario): Promise<Progress> {
     onTask: (task) => laws.see(task),
   });
   laws.end(result);
-  return result.progress;
+  return { progress: result.progress, calls: player.world.calls };
 }
 
 let env: Awaited<ReturnType<typeof startTemporal>> | undefined;
@@ -88,7 +156,7 @@ async function playOnServer(batch: Scenario[]): Promise<void> {
         const own = apart(scenario);
         players.set(own.plan.application, new Player(own));
         const [ended, expected] = await Promise.all([follow(own, players), playOnDesk(own)]);
-        expect(endOf(ended)).toEqual(endOf(expected));
+        expect(endOf(ended)).toEqual(endOf(expected.progress));
       }),
     );
   } finally {
