@@ -49,19 +49,10 @@ export function printProbes(stages: ResolvedStage[]): PrintedProbes {
 }
 
 function probesOf(step: ResolvedStep): ProbeSpec[] {
-  switch (step.kind) {
-    case 'deploy':
-      return [...step.config.beforePromotion, ...step.config.afterPromotion];
-    case 'check':
-    case 'monitor':
-      return step.config.probes;
-    case 'loadTest':
-      return step.config.during;
-    case 'reboot':
-      return step.config.verify;
-    default:
-      return [];
-  }
+  if (step.kind === 'deploy') return [...step.config.beforePromotion, ...step.config.afterPromotion];
+  if (step.kind === 'check' || step.kind === 'monitor') return step.config.probes;
+  if (step.kind === 'loadTest') return step.config.during;
+  return step.kind === 'reboot' ? step.config.verify : [];
 }
 
 function printProbe({ kind, expect, timeoutMs }: ProbeSpec, config: JsonMap): JsonMap {

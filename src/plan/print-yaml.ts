@@ -5,7 +5,7 @@ import type { Json } from './resolved.js';
 /** A list or map of scalars up to this length stands on one line. */
 const LONGEST_ON_ONE_LINE = 100;
 /** What a reader may take for a line break, for the beginning of a file or for damage. */
-const UNSAFE = /[\0-\x08\x0B-\x1F\x7F-\x9F\u2028\u2029\uD800-\uDFFF\uFEFF\uFFFD-\uFFFF]/;
+const UNSAFE = /[^\P{Cc}\n\t]|[\p{Cs}\u2028\u2029\uFEFF\uFFFD-\uFFFF]/u;
 
 export function toYaml(json: { [key: string]: Json }): string {
   const document = new Document(json, { version: '1.2', aliasDuplicateObjects: false });

@@ -45,7 +45,7 @@ export class Player {
     }
     const isHit = ending !== undefined && !isFromOutside(ending.how) && this.#isHit(call);
     if (isHit) this.#isOver = true;
-    if (isHit && ending.how !== 'gate') throw failBy(ending.how);
+    if (isHit && !isFromOutside(ending.how) && ending.how !== 'gate') throw failBy(ending.how);
     const activity = this.world.activities[call.name] as (input: unknown) => Promise<unknown>;
     const result = await activity(call.input);
     if (isHit) return failGate(result);

@@ -40,14 +40,17 @@ interface Watched {
 }
 
 /** In pieces that a count may get wrong: what ends a row of failures, what ends a row of errors. */
-const pieces = fc.constantFrom<MeasurementOutcome[][]>(
-  ...[
-    ['fail', 'error', 'fail'],
-    ['fail', 'inconclusive', 'fail'],
-    ['fail', 'pass', 'fail'],
-  ],
-  ...[['error', 'inconclusive', 'error'], ['error', 'error'], ['fail'], ['inconclusive'], ['error']],
-);
+const PIECES: MeasurementOutcome[][] = [
+  ['fail', 'error', 'fail'],
+  ['fail', 'inconclusive', 'fail'],
+  ['fail', 'pass', 'fail'],
+  ['error', 'inconclusive', 'error'],
+  ['error', 'error'],
+  ['fail'],
+  ['inconclusive'],
+  ['error'],
+];
+const pieces = fc.constantFrom(...PIECES);
 const passes = fc.integer({ min: 1, max: 12 }).map((count) => Array<MeasurementOutcome>(count).fill('pass'));
 const stream = fc
   .array(fc.oneof(passes, passes, pieces), { minLength: 1, maxLength: 6 })
@@ -70,10 +73,7 @@ const streams: fc.Arbitrary<Watched> = fc.record({
   forMs: fc.constantFrom(60_000, 300_000, 301_000, 900_000),
   minimumCoverage: fc.constantFrom(0.95, 0.5, 1, 0.01, 0.01),
   limits: fc.array(limits, { minLength: 1, maxLength: 2 }),
-  outcomes: fc.tuple(
-    stream,
-    fc.oneof(stream, fc.constantFrom<MeasurementOutcome[]>(['fail'], ['error'], ['pass'])),
-  ),
+  outcomes: fc.tuple(stream, fc.oneof(stream, fc.constantFrom(...PIECES))),
   slowMs: fc.oneof(
     fc.constant([0]),
     fc.array(fc.constantFrom(0, 0, 4_000, 20_000), { minLength: 1, maxLength: 9 }),

@@ -112,8 +112,7 @@ const styles: fc.Arbitrary<Style> = fc.record({
 });
 
 /** Text in which YAML itself sees a line break, a bad character or the end of a block is kept to double quotes. */
-const ONLY_IN_QUOTES =
-  /[\0-\x08\x0B-\x1F\x7F-\x9F\u2028\u2029\uD800-\uDFFF\uFEFF\uFFFD-\uFFFF]|[ \t]\n|^[ \t\n]|[ \t]$/;
+const ONLY_IN_QUOTES = /[^\P{Cc}\n\t]|[\p{Cs}\u2028\u2029\uFEFF\uFFFD-\uFFFF]|[ \t]\n|^[ \t\n]|[ \t]$/u;
 
 function write(json: JsonMap, style: Style): string {
   const document = new Document(json, { aliasDuplicateObjects: style.aliases ?? false });
