@@ -32,7 +32,6 @@ export interface Task {
   input: { step?: { name: string } | string; subject?: { step: string } };
   step: string;
   cancelRequested: boolean;
-  maximumAttempts: number;
 }
 
 export interface DeskOptions {
@@ -277,12 +276,7 @@ class Desk {
     if (command.cancelWorkflowExecution) this.#closed = 'cancelled';
   }
 
-  #schedule({
-    seq,
-    activityType,
-    arguments: args,
-    retryPolicy,
-  }: coresdk.workflow_commands.IScheduleActivity): Task {
+  #schedule({ seq, activityType, arguments: args }: coresdk.workflow_commands.IScheduleActivity): Task {
     const input = args?.[0] ? fromPayload<Task['input']>(args[0]) : {};
     const step = typeof input.step === 'object' ? input.step.name : (input.subject?.step ?? '');
     const task: Task = {
@@ -291,7 +285,6 @@ class Desk {
       input,
       step,
       cancelRequested: false,
-      maximumAttempts: retryPolicy?.maximumAttempts ?? 0,
     };
     this.#tasks.push(task);
     return task;

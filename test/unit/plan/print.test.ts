@@ -7,7 +7,11 @@ import { Document, isCollection, isScalar, visit } from 'yaml';
 import { digestJson } from '../../../src/plan/canonical.js';
 import { parsePlan } from '../../../src/plan/parse.js';
 import { type PrintablePlan, printPlan } from '../../../src/plan/print.js';
-import { escapeCharacter, type JsonMap, planDocuments, toJsonText } from '../../support/plan-documents.js';
+import { PROBE_KINDS } from '../../../src/plan/probe-schema.js';
+import { STEP_KINDS, TARGET_KINDS } from '../../../src/plan/step-schema.js';
+import { planDocuments, STEP_KINDS_MADE } from '../../support/plan-documents.js';
+import { PROBES, TARGETS } from '../../support/plan-options.js';
+import { escapeCharacter, type JsonMap, toJsonText } from '../../support/plan-words.js';
 
 /** Fast-check prints seed and path of what fails: fc.assert(…, { seed, path }) repeats it. */
 const RUNS = 40;
@@ -50,6 +54,13 @@ it.each(WRITTEN)('%s is parsed, printed and parsed to the same plan', (file) => 
 });
 
 describe('any plan', () => {
+  it('is made of every kind of step, probe and target', () => {
+    expect(STEP_KINDS_MADE.sort()).toEqual(Object.keys(STEP_KINDS).sort());
+    // Figures of a load test are those of one step: the page of the probe has them.
+    expect([...Object.keys(PROBES), 'loadTest'].sort()).toEqual(Object.keys(PROBE_KINDS).sort());
+    expect(Object.keys(TARGETS).sort()).toEqual(Object.keys(TARGET_KINDS).sort());
+  });
+
   it('is the same after printing, and printing it again prints the same', () => {
     fc.assert(
       fc.property(planDocuments, (document) => expectSame(parse(toJsonText(document)))),
