@@ -159,7 +159,7 @@ function printPatience(patience: { probeTimeoutMs: number; probeIntervalMs: numb
 }
 
 /** Limits that all probes share stand once, at the monitor. */
-function printMonitor({ forMs, probes, minimumCoverage, onInconclusive }: MonitorStepConfig): JsonMap {
+function printMonitor({ forMs, probes, ...verdict }: MonitorStepConfig): JsonMap {
   const limits = probes.map((probe) => printLimits(probe.limits));
   const shared = Object.entries(limits[0] ?? {}).filter(([key, value]) =>
     limits.every((each) => each[key] === value),
@@ -173,8 +173,7 @@ function printMonitor({ forMs, probes, minimumCoverage, onInconclusive }: Monito
     for: formatDuration(forMs),
     ...Object.fromEntries(shared),
     probes: uses,
-    minimumCoverage,
-    onInconclusive,
+    ...verdict,
   };
 }
 
