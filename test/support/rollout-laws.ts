@@ -98,17 +98,16 @@ export class Laws {
 
   /** After a retry: only what failed; and what started from a state that is restored only now. */
   #seeRepeated(name: ActivityName, step: string, rank: number): void {
-    if (this.#failedBefore[this.#pass - 1]?.includes(step)) {
-      const isDone = this.#back.some(
-        (each) => each.step === step && each.name === name && each.pass < this.#pass && each.succeeded,
-      );
-      hold(isDone && rank < MEASURED ? [`${name} of ${step} was done already, and is repeated`] : []);
-      return;
-    }
+    const failed = this.#failedBefore[this.#pass - 1] ?? [];
     const deploy = this.#steps.find((each) => each.name === step);
     const from = deploy?.kind === 'deploy' ? deploy.config.startsFrom : [];
-    const isLate = from.some((state) => this.#failedBefore[this.#pass - 1]?.includes(state));
-    hold(isLate && rank >= 4 ? [] : [`${name} of ${step} had not failed, and is repeated`]);
+    const isLate = rank >= 4 && from.some((state) => failed.includes(state));
+    const isDone = this.#back.some(
+      (each) => each.step === step && each.name === name && each.pass < this.#pass && each.succeeded,
+    );
+    if (!failed.includes(step)) hold(isLate ? [] : [`${name} of ${step} had not failed, and is repeated`]);
+    else if (isDone && rank < MEASURED)
+      hold(isLate ? [] : [`${name} of ${step} was done already, and is repeated`]);
   }
 
   ended({ name, step }: Task, succeeded: boolean): void {
