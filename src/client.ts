@@ -81,7 +81,7 @@ export interface RolloutState extends RolloutName {
   closedAt?: Date;
   /** Absent when no step has ended and no worker answers. */
   progress?: Progress;
-  /** `memo`: no worker answered, this is as of the last step that ended. */
+  /** `memo`: no worker answered, this is as of the last step that ended, or of what `watch` has seen since. */
   source: 'workflow' | 'memo';
   /** What can still be taken back: of an open run, of one that was ended in the middle, of one that was promoted. */
   deeds?: Deeds;
@@ -235,12 +235,17 @@ export class Headgate {
     return this.complete(state);
   }
 
-  /** One state after the other, as they change, until the rollout has closed. Ends when `signal` says so. */
+  /**
+   * One state after the other, as they change, until the rollout has closed; the progress never goes backwards. Ends
+   * when `signal` says so.
+   */
   async *watch(rollout: string, signal: AbortSignal): AsyncGenerator<RolloutState> {
     const { application, runId } = describedStateOf(await this.describeWorkflow(rollout));
     let shown = '';
+    let newest: Progress | undefined;
     while (!signal.aborted) {
-      const state = await this.describe(`${application}/${runId}`);
+      const state = withNewest(await this.describe(`${application}/${runId}`), newest);
+      newest = state.progress;
       const now = JSON.stringify([
         state.progress?.revision,
         state.source,
@@ -406,6 +411,12 @@ export class Headgate {
     const { progress }: RolloutResult = await handle.result();
     return { ...state, progress, source: 'workflow' };
   }
+}
+
+/** The memo is as of the last step that ended: what a worker has told since then is newer, and fuller at the same revision. */
+function withNewest(state: RolloutState, newest: Progress | undefined): RolloutState {
+  const isOlder = newest && (state.progress?.revision ?? 0) <= newest.revision;
+  return state.source === 'memo' && isOlder ? { ...state, progress: newest } : state;
 }
 
 function describedStateOf(description: WorkflowExecutionDescription): RolloutState {

@@ -25,7 +25,10 @@ function build(run: (action: Action) => void): Command {
   command('plan <file>', 'parse, lint and budget a plan; without --offline also what would change now')
     .option('--offline', 'the file alone: no Temporal, no worker')
     .addOption(variable())
-    .option('--out <file>', 'write plan and preview there, as JSON')
+    .option(
+      '--out <file>',
+      'write plan and preview there, as JSON; a plan file with variables put in where it ends in .yaml',
+    )
     .action((file, options) =>
       run(async (context) => (await import('./commands/plan.js')).plan(context, file, options)),
     );

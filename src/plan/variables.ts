@@ -114,6 +114,8 @@ function convert(text: string, model: Scalar | undefined): Scalar | undefined {
   return text.trim() !== '' && Number.isFinite(value) ? value : undefined;
 }
 
+const VARIABLE = /\$\{var:([^}]*)\}/g;
+
 export interface Expansion {
   scope: Scope;
   variables: Variables;
@@ -162,13 +164,37 @@ function expandText(text: string, path: Path, { scope, variables, faults, onUnkn
   const only = /^\$\{var:([^}]*)\}$/.exec(text)?.[1];
   const value =
     only === undefined
-      ? text.replace(/\$\{var:([^}]*)\}/g, (whole, name: string) => String(lookUp(name) ?? whole))
+      ? text.replace(VARIABLE, (whole, name: string) => String(lookUp(name) ?? whole))
       : (lookUp(only) ?? text);
+  if (typeof value === 'string' && unknown.size === 0) checkSeams(text, value, path, { scope, faults });
   for (const name of unknown) {
     if (onUnknown) onUnknown(name, path);
     else addUnknown(name, path, scope, faults);
   }
   return value;
+}
+
+/** `$` before a variable, and a value that begins with `{`: nobody has written the reference that comes of it. */
+function checkSeams(
+  text: string,
+  value: string,
+  path: Path,
+  { scope, faults }: Pick<Expansion, 'scope' | 'faults'>,
+): void {
+  const written = findReferences(text).flatMap((reference) =>
+    reference.kind === 'var' ? findReferences(String(scope.values.get(reference.name))) : [reference],
+  );
+  const known = written.map(({ whole }) => whole);
+  const arisen = findReferences(value).find(({ whole }, index) => whole !== known[index]);
+  if (!arisen) return;
+  faults.add({
+    code: 'badReference',
+    path,
+    message: `${showPath(path)} becomes a reference only when its variables are put in.`,
+    expected: 'references that are written out, or that are a value of a variable',
+    found: arisen.whole,
+    fix: 'Write the reference itself, or give it to a variable as a whole.',
+  });
 }
 
 export function addUnknown(name: string, path: Path, scope: Scope, faults: FaultList): void {

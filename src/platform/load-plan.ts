@@ -4,6 +4,7 @@ import { dirname, resolve } from 'node:path';
 import { digestJson } from '../plan/canonical.js';
 import type { PlanFault } from '../plan/faults.js';
 import { type NamedSource, type ParsedPlan, parsePlan } from '../plan/parse.js';
+import type { PlanDraft } from '../plan/resolve.js';
 import type { PinnedSource, PlanFile, PlanSource, ResolvedPlan } from '../plan/resolved.js';
 import { digestPath, PlanFileError } from './plan-files.js';
 import { SourceError, type Sources } from './sources.js';
@@ -18,6 +19,8 @@ export interface LoadedPlan {
   outline: ParsedPlan['outline'];
   /** The files come from there. */
   source?: PlanSource;
+  /** What the plan file alone says. Absent with faults. */
+  draft?: PlanDraft;
   /** Absent when there is anything of faults, missing or unreachable, and with a source that was not asked. */
   plan?: ResolvedPlan;
 }
@@ -41,13 +44,14 @@ export async function loadPlan(
     return { ...NOTHING, faults: [unreadable(file, error)] };
   }
   const parsed = parsePlan({ text, file, overrides });
-  const { faults, warnings, outline, source } = parsed;
+  const { faults, warnings, outline, source, draft } = parsed;
   const base = {
     ...NOTHING,
     faults,
     warnings,
     outline,
     ...(source && { source: source.source }),
+    ...(draft && { draft }),
   };
   const place = source ? await openSource(source, options) : { directory: dirname(resolve(file)) };
   if (!place) return base;

@@ -14,6 +14,7 @@ import {
   CancelledFailure,
   condition,
   isCancellation,
+  patched,
   sleep,
   workflowInfo,
 } from '@temporalio/workflow';
@@ -110,6 +111,10 @@ async function carryOutStep(run: Run, step: ResolvedStep): Promise<void> {
 async function actOn(run: Run, step: ResolvedStep): Promise<string> {
   const verbs = verbsOf(step);
   const look = await verbs.look(run, step);
+  // A look that is cancelled may end all the same. What is not begun after it must not be taken back.
+  if (CancellationScope.current().consideredCancelled && patched('not-begun')) {
+    throw new CancelledFailure(`${step.name} was not begun`);
+  }
   const approved = run.approvedLooks.get(step.name);
   if (approved !== undefined && approved !== look.digest && approved !== look.unpinnedDigest) {
     throw drifted(

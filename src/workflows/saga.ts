@@ -5,7 +5,7 @@
  * It runs shielded from cancellation. One undo that fails does not stop the others; afterwards the rollout
  * stays open, names what is left, and waits for `retry` or `accept`.
  */
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import type { UndoResult } from '../contract/activities.js';
 import { FAILURES } from '../contract/messages.js';
 import type { Compensation, StopReason } from '../contract/progress.js';
@@ -39,13 +39,43 @@ async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
   await inPhase(run, reverting, 'traffic', (entry) => undoOf(entry)?.traffic?.(run, entry.step, entry.look));
   if (run.isWhole) await secureAll(run, reverting);
   await inPhase(run, reverting, 'stop', (entry) => undoOf(entry)?.stop?.(run, entry.step, entry.look));
+  const before = new Set(reverting.filter(({ done }) => done.has('state')));
   await inPhase(run, reverting, 'state', (entry) => undoOf(entry)?.state?.(run, entry.step, entry.look));
+  const undoneNow = reverting.filter(
+    (entry) => entry.done.has('state') && !before.has(entry) && !isOver(entry),
+  );
+  reverting.push(...reopenStartedFrom(run, entries, undoneNow));
   // Of all entries: a retry goes through what failed only, and has to know what was undone before it.
   const undone = new Set(entries.filter(({ done }) => done.has('state')).map(({ step }) => step.name));
   await inPhase(run, reverting, 'restart', (entry) =>
     undoOf(entry)?.restart?.(run, entry.step, entry.look, undone),
   );
   await measureRestoration(run, reverting);
+}
+
+/**
+ * Started again before what it starts from was undone, in an earlier round: it may have been started in between by
+ * whatever keeps it running. It is started anew.
+ * @returns those that were restored already, and have to be measured anew, too
+ */
+function reopenStartedFrom(run: Run, entries: SagaEntry[], undoneNow: SagaEntry[]): SagaEntry[] {
+  const names = undoneNow.map(({ step }) => step.name);
+  const early = entries.filter(
+    ({ step, compensation, done }) =>
+      step.kind === 'deploy' &&
+      step.config.startsFrom.some((name) => names.includes(name)) &&
+      done.has('restart') &&
+      ['undone', 'undoing'].includes(compensation.status),
+  );
+  // A run that was begun by a worker without this has no place for its commands.
+  if (early.length === 0 || !patched('restart-late')) return [];
+  for (const { done } of early) done.delete('restart');
+  const reopened = early.filter(({ compensation }) => compensation.status === 'undone');
+  for (const { step, compensation } of reopened) {
+    compensation.status = 'undoing';
+    run.markStep(step.name, 'undoing');
+  }
+  return reopened;
 }
 
 /** Once: what failed is there to tell of itself only until it is stopped. */

@@ -1,9 +1,11 @@
 /** `plan`: everything that can be known before a rollout; offline from the file alone, else also what is there now. */
 import { writeFile } from 'node:fs/promises';
+import { dirname, resolve } from 'node:path';
 import type { Preview } from '../../contract/inputs.js';
 import { sortByPlace } from '../../plan/fault-list.js';
+import { type PrintablePlan, printPlan } from '../../plan/print.js';
 import { loadPlan } from '../../platform/load-plan.js';
-import type { Context } from '../context.js';
+import { type Context, usage } from '../context.js';
 import { faulty, requirePlan, showFaults, withClient } from '../loading.js';
 import { paintIf } from '../render/paint.js';
 import { renderPreview } from '../render/preview.js';
@@ -11,11 +13,16 @@ import { renderPreview } from '../render/preview.js';
 export interface PlanOptions {
   offline?: boolean;
   var?: Record<string, string>;
-  /** Writes plan and preview there, as JSON. */
+  /** Writes there: a plan file where it ends in .yaml or .yml, else plan and preview as JSON. */
   out?: string;
 }
 
 export async function plan(context: Context, file: string, options: PlanOptions): Promise<number> {
+  if (options.out !== undefined && resolve(options.out) === resolve(file)) {
+    throw usage(
+      `${options.out} is the plan itself: its variables and comments would be lost. Give --out another name.`,
+    );
+  }
   return options.offline ? planOffline(context, file, options) : planLive(context, file, options);
 }
 
@@ -42,7 +49,9 @@ async function planOffline({ output }: Context, file: string, options: PlanOptio
       digest: loaded.plan?.digest,
     },
   });
-  if (options.out) await writeOut(options.out, { plan: loaded.plan, outline: loaded.outline });
+  const { plan: whole, draft, source } = loaded;
+  if (draft)
+    await writeOut(output, file, options, { ...draft, source }, { plan: whole, outline: loaded.outline });
   return 0;
 }
 
@@ -68,7 +77,7 @@ async function planLive(context: Context, file: string, options: PlanOptions): P
       data: step,
     });
   }
-  if (options.out) await writeOut(options.out, { plan: resolved, preview });
+  await writeOut(output, file, options, resolved, { plan: resolved, preview });
   const faults = [
     ...preview.steps.flatMap(({ name, error }) => (error === undefined ? [] : [`${name}: ${error}`])),
     ...preview.budgets.flatMap(({ stage, result }) => (result.fault ? [`${stage}: ${result.fault}`] : [])),
@@ -80,8 +89,28 @@ async function planLive(context: Context, file: string, options: PlanOptions): P
 }
 
 async function writeOut(
-  path: string,
+  output: Context['output'],
+  file: string,
+  { out, var: overrides = {} }: PlanOptions,
+  plan: PrintablePlan,
   content: { plan?: unknown; preview?: Preview; outline?: unknown },
 ): Promise<void> {
-  await writeFile(path, `${JSON.stringify(content, null, 2)}\n`, { mode: 0o600 });
+  if (out === undefined) return;
+  const isPlan = /\.ya?ml$/i.test(out);
+  const text = isPlan
+    ? `${headOf(file, overrides)}${printPlan(plan)}`
+    : `${JSON.stringify(content, null, 2)}\n`;
+  await writeFile(out, text, { mode: 0o600 });
+  const folder = dirname(resolve(file));
+  if (!isPlan || plan.source || dirname(resolve(out)) === folder) return;
+  output.note(
+    `${out} names its files relative to its own folder: put it into ${folder} before it is started.`,
+  );
+}
+
+function headOf(file: string, overrides: Record<string, string>): string {
+  const given = Object.entries(overrides).map(
+    ([name, value]) => ` --var ${JSON.stringify(`${name}=${value}`)}`,
+  );
+  return `# Written by headgate plan ${JSON.stringify(file)}${given.join('')}\n`;
 }

@@ -81,6 +81,8 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
         ...input(run, step),
         base: look.found,
       });
+      // It may fail before anybody waits for it, which would fail the workflow's task for ever.
+      restored.catch(() => undefined);
       // What was deployed whole is there only until it is replaced: it is asked meanwhile, and nothing waits for it.
       if (!look.found.staged && patched('ask-opaque'))
         await secureFailed(run, step, run.releases.get(step.stage));

@@ -251,6 +251,14 @@ describe('a plan that is wrong', () => {
       { code: 'badReference' },
     ],
     [
+      'a reference that only the value of a variable completes',
+      (t) =>
+        t
+          .replace('${release:url}/healthz', () => '$${var:tail}')
+          .replace('  wait: 5m', '  wait: 5m\n  tail: "{env:TOKEN}"'),
+      { code: 'badReference', found: '${env:TOKEN}' },
+    ],
+    [
       'a secret as an argument',
       (t) => t.replace('status: [a]', 'status: [a, "${env:TOKEN}"]'),
       { code: 'secretArgument', line: 16 },
