@@ -14,10 +14,12 @@ import type { FaultList, Locator, Place } from './fault-list.js';
 import { type Path, showFound, showPath } from './faults.js';
 import type { Json } from './resolved.js';
 
-const LARGEST_BYTES = 1024 * 1024;
+const LARGEST_BYTES = 256 * 1024;
 const DEEPEST = 50;
 /** What aliases expand to counts every time: a few lines can otherwise fill the memory. */
-const MOST_VALUES = 50_000;
+const MOST_VALUES = 10_000;
+/** Of tags and directives so many are told. */
+const MOST_WARNINGS = 20;
 
 export interface Source {
   json: Json;
@@ -39,9 +41,12 @@ export function readSource(text: string, faults: FaultList): Source | undefined 
   );
   faults.locateBy(reader);
   for (const error of document.errors) addYamlError(error, placeOf, faults);
-  for (const { pos } of document.warnings) addTagFault(placeOf(pos[0]), faults);
-  if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return undefined;
+  for (const { pos, code } of document.warnings.slice(0, MOST_WARNINGS))
+    addWarning(code, placeOf(pos[0]), faults);
+  if (document.errors.length > 0) return undefined;
   const json = reader.read(document.contents, []);
+  // What was left unread would be said to be missing, a thousand times.
+  if (faults.faults.some(({ code }) => code === 'tooComplex')) return undefined;
   if (json !== null && typeof json === 'object' && !Array.isArray(json)) return { json, locator: reader };
   if (faults.faults.length === 0) addNotAMap(json, faults);
   return undefined;
@@ -53,7 +58,7 @@ function isReadableText(text: string, faults: FaultList): boolean {
     const found = `${bytes} bytes`;
     const message = `The file is too large for a plan: ${found}.`;
     const fix = 'Check that this is the plan; keep payloads and scripts in files of their own.';
-    faults.add({ code: 'syntax', path: [], message, expected: 'at most 1 MiB', found, fix });
+    faults.add({ code: 'syntax', path: [], message, expected: 'at most 256 KiB', found, fix });
     return false;
   }
   const offset = text.search(/[\0\uFFFD]/);
@@ -74,7 +79,14 @@ function isReadableText(text: string, faults: FaultList): boolean {
 
 function parseYaml(text: string, lineCounter: LineCounter, faults: FaultList) {
   try {
-    return parseDocument(text, { lineCounter, prettyErrors: false, version: '1.2', logLevel: 'silent' });
+    return parseDocument(text, {
+      lineCounter,
+      prettyErrors: false,
+      version: '1.2',
+      logLevel: 'silent',
+      // It compares each key with every other one: forty thousand keys would take it most of a minute.
+      uniqueKeys: false,
+    });
   } catch {
     faults.add(tooComplex([], 'it is nested too deep'));
     return undefined;
@@ -94,18 +106,11 @@ function tooComplex(path: Path, why: string) {
 /** A list of errors after the first one is mostly a list of its consequences. */
 function addYamlError(error: YAMLError, placeOf: (offset: number) => Place, faults: FaultList): void {
   const place = placeOf(error.pos[0]);
-  if (error.code === 'DUPLICATE_KEY') {
-    faults.add({
-      code: 'duplicateKey',
-      path: [],
-      place,
-      message: 'The same key stands twice in one map.',
-      expected: 'each key once',
-      fix: 'Keep one of the two.',
-    });
+  if (faults.faults.some(({ code }) => code === 'syntax' || code === 'tooComplex')) return;
+  if (error.code === 'RESOURCE_EXHAUSTION') {
+    faults.add({ ...tooComplex([], 'it is nested too deep'), place });
     return;
   }
-  if (faults.faults.some(({ code }) => code === 'syntax')) return;
   const several = error.code === 'MULTIPLE_DOCS';
   faults.add({
     code: 'syntax',
@@ -121,9 +126,13 @@ function addYamlError(error: YAMLError, placeOf: (offset: number) => Place, faul
   });
 }
 
-function addTagFault(place: Place, faults: FaultList): void {
-  const message = 'A tag ("!…") means nothing here.';
-  const fix = 'Remove the tag; put text that begins with "!" in quotes.';
+/** What the library only warns of: nobody reads a tag here, or a directive. */
+function addWarning(code: YAMLError['code'], place: Place, faults: FaultList): void {
+  const isTag = code === 'TAG_RESOLVE_FAILED';
+  const message = isTag ? 'A tag ("!…") means nothing here.' : 'A directive ("%…") means nothing here.';
+  const fix = isTag
+    ? 'Remove the tag; put text that begins with "!" in quotes.'
+    : 'Remove the line; put text that begins with "%" in quotes.';
   faults.add({ code: 'syntax', path: [], place, message, expected: 'plain YAML', fix });
 }
 
@@ -245,11 +254,27 @@ class NodeReader implements Locator {
       const name = isScalar(keyNode) ? nameOfKey(keyNode.value) : undefined;
       if (name === undefined || name === '' || name === '__proto__') {
         this.#addBadKey(path, name, place);
-      } else if (!Object.hasOwn(map, name)) {
+      } else if (Object.hasOwn(map, name)) {
+        this.#values += 1;
+        if (this.#values <= MOST_VALUES) this.#addRepeatedKey([...path, name], place);
+      } else {
         map[name] = this.read(value, [...path, name], place, at);
       }
     }
     return map;
+  }
+
+  /** Of the first of the two everything else is said, too. */
+  #addRepeatedKey(path: Path, place?: Place): void {
+    this.#faults.add({
+      code: 'duplicateKey',
+      path,
+      place,
+      masks: false,
+      message: 'The same key stands twice in one map.',
+      expected: 'each key once',
+      fix: 'Keep one of the two.',
+    });
   }
 
   #addBadKey(path: Path, name: string | undefined, place?: Place): void {
