@@ -48,8 +48,13 @@ export class FaultList {
   }
 
   add(input: FaultInput): void {
-    if (input.masks ?? true) this.#faulted.add(showPath(input.path));
+    if (input.masks ?? true) this.mask(input.path);
     this.faults.push(this.#toFault(input));
+  }
+
+  /** What is wrong at this place has its cause at another one, of which it was said. */
+  mask(path: Path): void {
+    this.#faulted.add(showPath(path));
   }
 
   warn(input: FaultInput): void {

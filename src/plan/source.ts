@@ -1,24 +1,16 @@
 /** From the text of a plan file to plain JSON, with the place of every key and value. Never throws. */
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLError,
-} from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type YAMLError } from 'yaml';
 import type { FaultList, Locator, Place } from './fault-list.js';
 import { type Path, showFound, showPath } from './faults.js';
 import type { Json } from './resolved.js';
 
 const LARGEST_BYTES = 256 * 1024;
 const DEEPEST = 50;
+/** `!!str` and the like say what plain YAML can say, too. */
+const PLAIN_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/;
 /** What aliases expand to counts every time: a few lines can otherwise fill the memory. */
 const MOST_VALUES = 10_000;
-/** Of tags and directives so many are told. */
+/** So many directives are told of. */
 const MOST_WARNINGS = 20;
 
 export interface Source {
@@ -29,20 +21,18 @@ export interface Source {
 /** `undefined` when there is nothing to go on with; the faults say why. */
 export function readSource(text: string, faults: FaultList): Source | undefined {
   if (!isReadableText(text, faults)) return undefined;
-  const lines = new LineCounter();
-  const document = parseYaml(text, lines, faults);
+  const document = parseYaml(text, faults);
   if (!document) return undefined;
-  const placeOf = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
+  const placeOf = placesIn(text);
   const reader = new NodeReader(faults, placeOf, (node) =>
     isAlias(node) ? node.resolve(document) : undefined,
   );
   faults.locateBy(reader);
   for (const error of document.errors) addYamlError(error, placeOf, faults);
-  for (const { pos, code } of document.warnings.slice(0, MOST_WARNINGS))
-    addWarning(code, placeOf(pos[0]), faults);
+  for (const { pos, code } of document.warnings.slice(0, MOST_WARNINGS)) {
+    // Of tags and aliases the reader tells, who knows where they stand.
+    if (code === 'BAD_DIRECTIVE') addDirectiveFault(placeOf(pos[0]), faults);
+  }
   if (document.errors.length > 0) return undefined;
   const json = reader.read(document.contents, []);
   // What was left unread would be said to be missing, a thousand times.
@@ -77,13 +67,30 @@ function isReadableText(text: string, faults: FaultList): boolean {
   return false;
 }
 
-function parseYaml(text: string, lineCounter: LineCounter, faults: FaultList) {
+/** Not the library's own counter: it loses lines after an error. */
+function placesIn(text: string): (offset: number) => Place {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return (offset) => {
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: Math.max(1, offset - (starts[low] ?? 0) + 1) };
+  };
+}
+
+function parseYaml(text: string, faults: FaultList) {
   try {
     return parseDocument(text, {
-      lineCounter,
       prettyErrors: false,
       version: '1.2',
-      logLevel: 'silent',
+      // Silent it would read the first of several documents and say nothing of the others.
+      logLevel: 'error',
+      // What they make of a value is no JSON.
+      resolveKnownTags: false,
       // It compares each key with every other one: forty thousand keys would take it most of a minute.
       uniqueKeys: false,
     });
@@ -126,13 +133,9 @@ function addYamlError(error: YAMLError, placeOf: (offset: number) => Place, faul
   });
 }
 
-/** What the library only warns of: nobody reads a tag here, or a directive. */
-function addWarning(code: YAMLError['code'], place: Place, faults: FaultList): void {
-  const isTag = code === 'TAG_RESOLVE_FAILED';
-  const message = isTag ? 'A tag ("!…") means nothing here.' : 'A directive ("%…") means nothing here.';
-  const fix = isTag
-    ? 'Remove the tag; put text that begins with "!" in quotes.'
-    : 'Remove the line; put text that begins with "%" in quotes.';
+function addDirectiveFault(place: Place, faults: FaultList): void {
+  const message = 'A directive ("%…") means nothing here.';
+  const fix = 'Remove the line; put text that begins with "%" in quotes.';
   faults.add({ code: 'syntax', path: [], place, message, expected: 'plain YAML', fix });
 }
 
@@ -206,6 +209,7 @@ class NodeReader implements Locator {
     if (this.#values > MOST_VALUES) return this.#giveUp([], 'it holds too many values');
     if (path.length > DEEPEST) return this.#giveUp(path, 'it is nested too deep');
     if (isAlias(value)) return this.#readAlias(value, path, key, place);
+    if (value.tag !== undefined && !PLAIN_TAG.test(value.tag)) return this.#refuseTag(value, path, place);
     if (isScalar(value)) return this.#readScalar(value.value, path);
     if (this.#open.has(value)) return this.#giveUp(path, 'an alias contains itself');
     this.#open.add(value);
@@ -223,7 +227,29 @@ class NodeReader implements Locator {
   /** Faults in what an alias stands for are shown at the alias. */
   #readAlias(alias: Node, path: Path, key?: Place, place?: Place): Json {
     if (this.#faults.faults.some(({ code }) => code === 'tooComplex')) return null;
-    return this.read(this.#follow(alias), path, key, place);
+    const meant = this.#follow(alias);
+    if (meant) return this.read(meant, path, key, place);
+    this.#faults.add({
+      code: 'syntax',
+      path,
+      place,
+      message: 'An alias ("*…") stands for nothing.',
+      expected: 'the name of an anchor ("&…") before it',
+      fix: 'Write the value out; put text that begins with "*" in quotes.',
+    });
+    return null;
+  }
+
+  #refuseTag(node: Node, path: Path, place?: Place): null {
+    this.#faults.add({
+      code: 'syntax',
+      path,
+      place: node.range ? this.#placeOf(node.range[0]) : place,
+      message: 'A tag ("!…") means nothing here.',
+      expected: 'plain YAML',
+      fix: 'Remove the tag; put text that begins with "!" in quotes.',
+    });
+    return null;
   }
 
   #readScalar(value: unknown, path: Path): Json {
@@ -248,6 +274,7 @@ class NodeReader implements Locator {
 
   #readMap(pairs: Pair[], path: Path, at?: Place): Json {
     const map: { [key: string]: Json } = {};
+    const repeated = new Set<string>();
     for (const { key, value } of pairs) {
       const keyNode = toNode(key);
       const place = at ?? (keyNode?.range ? this.#placeOf(keyNode.range[0]) : undefined);
@@ -255,8 +282,8 @@ class NodeReader implements Locator {
       if (name === undefined || name === '' || name === '__proto__') {
         this.#addBadKey(path, name, place);
       } else if (Object.hasOwn(map, name)) {
-        this.#values += 1;
-        if (this.#values <= MOST_VALUES) this.#addRepeatedKey([...path, name], place);
+        if (!repeated.has(name)) this.#addRepeatedKey([...path, name], place);
+        repeated.add(name);
       } else {
         map[name] = this.read(value, [...path, name], place, at);
       }
