@@ -305,6 +305,7 @@ class NodeReader implements Locator {
   }
 
   #addBadKey(path: Path, name: string | undefined, place?: Place): void {
+    if (this.#faults.covers([...path, name ?? ''])) return;
     this.#faults.add({
       code: 'badKey',
       path: [...path, name ?? ''],
