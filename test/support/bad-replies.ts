@@ -1,4 +1,5 @@
 /** Answers that nobody who reads them can be content with, and a server that gives them. */
+import type { IncomingHttpHeaders } from 'node:http';
 import { gzipSync } from 'node:zlib';
 import { type LocalServer, serve } from './http-server.js';
 
@@ -19,7 +20,7 @@ export interface Speaker extends LocalServer {
 export interface Asked {
   method: string;
   path: string;
-  headers: Record<string, unknown>;
+  headers: IncomingHttpHeaders;
   body: string;
 }
 

@@ -23,36 +23,17 @@ const NASTY = [
 ];
 
 interface Mutation {
-  how: (typeof HOW)[number];
+  how: string;
   /** Where, from 0 to 1 of the text. */
   at: number;
   many: number;
   text: string;
 }
 
-const HOW = [
-  ...(['insert', 'delete', 'flip', 'repeat', 'cut'] as const),
-  ...(['swapLines', 'loseLine', 'doubleLine', 'indentLine', 'replaceValue', 'replaceKey'] as const),
-] as const;
-
-const mutations = fc.array(
-  fc.record({
-    how: fc.constantFrom(...HOW),
-    at: fc.double({ min: 0, max: 1, noNaN: true }),
-    many: fc.nat(5_000),
-    text: fc.oneof(
-      fc.constantFrom(...NASTY),
-      fc.string({ maxLength: 12 }),
-      fc.string({ unit: 'binary', maxLength: 4 }),
-    ),
-  }),
-  { minLength: 1, maxLength: 6 },
-);
-
 /** One of `texts` with a few things wrong in it. */
 export function mutated(texts: string[]): fc.Arbitrary<string> {
   return fc
-    .tuple(fc.nat(texts.length - 1), mutations)
+    .tuple(fc.nat(texts.length - 1), mutationsOf())
     .map(([which, all]) => all.reduce(mutate, texts[which] ?? ''));
 }
 
@@ -65,43 +46,51 @@ export function anyText(words: string[]): fc.Arbitrary<string> {
   );
 }
 
-function mutate(text: string, { how, at, many, text: put }: Mutation): string {
-  const place = Math.floor(at * text.length);
-  switch (how) {
-    case 'insert':
-      return text.slice(0, place) + put + text.slice(place);
-    case 'delete':
-      return text.slice(0, place) + text.slice(place + 1 + (many % 40));
-    case 'flip': {
-      const flipped = String.fromCharCode((text.charCodeAt(place) || 0) ^ (1 << (many % 8)));
-      return text.slice(0, place) + flipped + text.slice(place + 1);
-    }
-    case 'repeat':
-      return text.slice(0, place + (many % 200)) + text.slice(place);
-    case 'cut':
-      return text.slice(0, place);
-    default:
-      return mutateLines(text.split('\n'), { how, at, many, text: put }).join('\n');
-  }
+const IN_TEXT: Record<string, (text: string, place: number, mutation: Mutation) => string> = {
+  insert: (text, place, { text: put }) => text.slice(0, place) + put + text.slice(place),
+  delete: (text, place, { many }) => text.slice(0, place) + text.slice(place + 1 + (many % 40)),
+  flip(text, place, { many }) {
+    const flipped = String.fromCharCode((text.charCodeAt(place) || 0) ^ (1 << (many % 8)));
+    return text.slice(0, place) + flipped + text.slice(place + 1);
+  },
+  repeat: (text, place, { many }) => text.slice(0, place + (many % 200)) + text.slice(place),
+  cut: (text, place) => text.slice(0, place),
+};
+
+/** What becomes of one line; `other` is another one. */
+const IN_LINES: Record<string, (line: string, other: string, put: string) => string[]> = {
+  loseLine: () => [],
+  copyLine: (_line, other) => [other],
+  addLine: (line, other) => [line, other],
+  indentLine: (line) => [`  ${line}`],
+  replaceValue: (line, _other, put) => [
+    line.replace(/([:[,] ?)[^,\]}]*/, (_found, before: string) => before + put),
+  ],
+  replaceKey: (line, _other, put) => [line.replace(/[\w.-]+"?(?= ?:)/, () => put)],
+};
+
+function mutate(text: string, mutation: Mutation): string {
+  const { how, at, many } = mutation;
+  const inText = IN_TEXT[how];
+  if (inText) return inText(text, Math.floor(at * text.length), mutation);
+  const lines = text.split('\n');
+  const here = Math.min(lines.length - 1, Math.floor(at * lines.length));
+  const changed = IN_LINES[how]?.(lines[here] ?? '', lines[many % lines.length] ?? '', mutation.text) ?? [];
+  return [...lines.slice(0, here), ...changed, ...lines.slice(here + 1)].join('\n');
 }
 
-function mutateLines(lines: string[], { how, at, many, text }: Mutation): string[] {
-  const here = Math.min(lines.length - 1, Math.floor(at * lines.length));
-  const there = many % lines.length;
-  const [line = '', other = ''] = [lines[here], lines[there]];
-  const with_ = (...put: string[]) => [...lines.slice(0, here), ...put, ...lines.slice(here + 1)];
-  switch (how) {
-    case 'swapLines':
-      return with_(other).map((each, index) => (index === there ? line : each));
-    case 'loseLine':
-      return with_();
-    case 'doubleLine':
-      return with_(line, other);
-    case 'indentLine':
-      return with_(`  ${line}`);
-    case 'replaceValue':
-      return with_(line.replace(/([:[,] ?)[^,\]}]*/, (_found, before: string) => before + text));
-    default:
-      return with_(line.replace(/[\w.-]+"?(?= ?:)/, () => text));
-  }
+function mutationsOf() {
+  return fc.array(
+    fc.record({
+      how: fc.constantFrom(...Object.keys(IN_TEXT), ...Object.keys(IN_LINES)),
+      at: fc.double({ min: 0, max: 1, noNaN: true }),
+      many: fc.nat(5_000),
+      text: fc.oneof(
+        fc.constantFrom(...NASTY),
+        fc.string({ maxLength: 12 }),
+        fc.string({ unit: 'binary', maxLength: 4 }),
+      ),
+    }),
+    { minLength: 1, maxLength: 6 },
+  );
 }

@@ -55,7 +55,9 @@ describe('docs/from-the-document.md', () => {
   const text = readFileSync(join(ROOT, 'docs/from-the-document.md'), 'utf8');
 
   it('every test that it names is there', () => {
-    const named = [...text.matchAll(/`((?:unit|parts|timed|kubernetes|workflows|timeskip|e2e|crash)\/[\w./-]+)`/g)];
+    const named = [
+      ...text.matchAll(/`((?:unit|parts|timed|kubernetes|workflows|timeskip|e2e|crash)\/[\w./-]+)`/g),
+    ];
     const files = [...new Set(named.map(([, name = '']) => name))];
     expect(files.length).toBeGreaterThan(20);
     const isThere = (name: string) =>

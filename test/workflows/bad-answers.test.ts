@@ -49,7 +49,8 @@ afterEach(async () => {
 });
 
 const progress = () => handle.query<Progress>(PROGRESS_QUERY);
-const until = (fact: (now: Progress) => boolean) => waitFor(async () => fact(await progress()));
+const until = (fact: (now: Progress) => boolean) =>
+  waitFor(async () => fact(await progress()), 'the progress that the test waits for');
 const written = () => world.calls.filter((call) => call.startsWith('putSecret'));
 
 interface Answers {
@@ -154,7 +155,7 @@ test('an abort with a reason of three megabytes is an abort, with the beginning 
 function expectUnforged(whole: string): void {
   // In a block of code nothing is anything.
   const markdown = whole.replace(/^```\w*\n.*\n```$/gm, '');
-  expect(markdown).not.toMatch(/[\p{Cf}\p{Cs}\u0000\u001b]/u);
+  expect(markdown).not.toMatch(/(?!\n)[\p{Cc}\p{Cf}\p{Cs}]/u);
   expect(
     markdown.split('\n').filter((line) => /^(### Waits: nothing|- \[x\] production\/secret)/.test(line)),
   ).toEqual([]);

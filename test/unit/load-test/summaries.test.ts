@@ -77,10 +77,10 @@ function judge(text: string | undefined): { outcome: MeasurementOutcome; message
 
 /** The gate of a later step, which reads what is kept of the test. */
 async function probe(text: string): Promise<string> {
-  const { sample } = createLoadTestProbe({ artifacts: { read: async () => text } });
+  const gate = createLoadTestProbe({ artifacts: { read: async () => text } });
   const subject = subjectOf('/');
   const signal = new AbortController().signal;
-  const found = await sample({
+  const found = await gate.sample({
     config: { step: 'loadTest' },
     subject,
     expect: EXPECT,
