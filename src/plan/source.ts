@@ -43,10 +43,9 @@ export function readSource(text: string, faults: FaultList): Source | undefined 
 }
 
 function isReadableText(text: string, faults: FaultList): boolean {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > LARGEST_BYTES) {
-    const found = `${bytes} bytes`;
-    const message = `The file is too large for a plan: ${found}.`;
+  if (Buffer.byteLength(text) > LARGEST_BYTES) {
+    const found = 'more than that';
+    const message = 'The file is too large for a plan.';
     const fix = 'Check that this is the plan; keep payloads and scripts in files of their own.';
     faults.add({ code: 'syntax', path: [], message, expected: 'at most 256 KiB', found, fix });
     return false;
