@@ -26,6 +26,7 @@ import {
   SEARCH_ATTRIBUTES,
   TASK_QUEUE,
 } from './contract/messages.js';
+import { toMarkdown } from './contract/plain-text.js';
 import type { Progress } from './contract/progress.js';
 import type { ResolvedPlan } from './plan/resolved.js';
 import { connectTemporal, type TemporalConnection } from './platform/connection.js';
@@ -188,7 +189,7 @@ export class Headgate {
         memo: { ...memo },
         workflowIdConflictPolicy: 'FAIL',
         workflowIdReusePolicy: 'ALLOW_DUPLICATE',
-        staticSummary: `${application} ${version}${takeBack ? ', taken back' : ''}, by ${startedBy}`,
+        staticSummary: `${application} ${version}${takeBack ? ', taken back' : ''}, by ${toMarkdown(startedBy)}`,
         staticDetails: plan.stages
           .map(({ name, steps }) => `- **${name}**: ${steps.map(({ id }) => id).join(', ')}`)
           .join('\n'),

@@ -167,7 +167,12 @@ async function measure(
 function explainFailure(spec: ProbeSpec, error: unknown, signal: AbortSignal): Measured {
   signal.throwIfAborted();
   if (error instanceof ApplicationFailure && error.nonRetryable) throw error;
-  return failedToMeasure(spec, error instanceof Error ? error.message : String(error));
+  const said = error instanceof Error ? error.message : String(error);
+  // Not a word for people, but the only trace of where it was.
+  if (error instanceof TypeError || error instanceof RangeError || error instanceof SyntaxError) {
+    return failedToMeasure(spec, `what was answered is of another shape than expected (${said})`);
+  }
+  return failedToMeasure(spec, said);
 }
 
 async function resolveSpec(

@@ -35,7 +35,10 @@ export function usage(message: string): CommandError {
 export function collectVariable(text: string, before: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw usage(`--var takes name=value; "${text}" is none.`);
-  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
+  const name = text.slice(0, at);
+  if (Object.hasOwn(before, name))
+    throw usage(`--var ${name} stands twice; nobody knows which one is meant.`);
+  return { ...before, [name]: text.slice(at + 1) };
 }
 
 /** The sandbox, as far as commands need it; `main.ts` alone may load the real one. */

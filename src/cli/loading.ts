@@ -1,6 +1,7 @@
 /** What several commands do first: options, plan files, the connection. */
 import { hostname, userInfo } from 'node:os';
 import { ClientError, Headgate } from '../client.js';
+import { toAnswerText } from '../contract/plain-text.js';
 import { sortByPlace } from '../plan/fault-list.js';
 import type { ResolvedPlan } from '../plan/resolved.js';
 import { type LoadedPlan, loadPlan } from '../platform/load-plan.js';
@@ -11,7 +12,7 @@ import { paintIf } from './render/paint.js';
 
 /** Nobody proves it; it is recorded as unverified. */
 export function identity(by: string | undefined): string {
-  if (by) return by;
+  if (by) return toAnswerText(by) ?? 'somebody';
   try {
     return `${userInfo().username}@${hostname()}`;
   } catch {

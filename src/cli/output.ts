@@ -2,6 +2,15 @@
 
 export type LineType = 'rollout' | 'step' | 'measurement' | 'approval' | 'compensation' | 'outcome' | 'error';
 
+/** A pair of its own in `split`: every second part is a colour. */
+const COLOUR = new RegExp(`(${'\u001b'}\\[\\d{1,2}m)`);
+const ACTING = /(?![\n\t])[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+
+/** `\u001b` as those six characters. */
+function writeOut(text: string): string {
+  return text.replace(ACTING, (found) => `\\u${(found.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
+}
+
 /** One line of `--json`, less what every line has. */
 export interface Line {
   type: LineType;
@@ -49,12 +58,12 @@ export class Output {
 
   /** A result for people; nothing with `--json`. */
   print(text: string): void {
-    if (!this.json) this.#stdout(`${text}\n`);
+    if (!this.json) this.#stdout(`${this.#show(text)}\n`);
   }
 
   /** What helps a person and is no result. */
   note(text: string): void {
-    this.#stderr(`${text}\n`);
+    this.#stderr(`${this.#show(text)}\n`);
   }
 
   /** Only with `--json`. */
@@ -76,8 +85,14 @@ export class Output {
   draw(all: string[]): void {
     const lines = all.slice(-(this.#rows - 1));
     const up = this.#drawn > 0 ? `\x1b[${this.#drawn}A\x1b[0J` : '';
-    this.#stdout(`${up}${lines.join('\n')}\n`);
+    this.#stdout(`${up}${this.#show(lines.join('\n'))}\n`);
     this.#drawn = lines.length;
+  }
+
+  /** Plans, people and foreign systems speak here, too: of what a terminal acts on only our own colours are left. */
+  #show(text: string): string {
+    const parts = text.split(COLOUR);
+    return parts.map((part, index) => (this.color && index % 2 === 1 ? part : writeOut(part))).join('');
   }
 
   /** What is drawn now stays. */

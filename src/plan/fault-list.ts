@@ -1,5 +1,5 @@
 /** Collects faults and finds their places. A place that already has a fault of an earlier pass takes no other. */
-import { type FaultCode, type Path, type PlanFault, showPath } from './faults.js';
+import { type FaultCode, type Path, type PlanFault, showPath, writeOut } from './faults.js';
 
 export interface Place {
   line: number;
@@ -25,6 +25,8 @@ export interface FaultInput {
   atKey?: boolean;
   /** Points to another place than `path` does. */
   place?: Place;
+  /** `false`: what else is wrong at `path` is still to be said. */
+  masks?: boolean;
 }
 
 export class FaultList {
@@ -46,8 +48,13 @@ export class FaultList {
   }
 
   add(input: FaultInput): void {
-    this.#faulted.add(showPath(input.path));
+    if (input.masks ?? true) this.mask(input.path);
     this.faults.push(this.#toFault(input));
+  }
+
+  /** What is wrong at this place has its cause at another one, of which it was said. */
+  mask(path: Path): void {
+    this.#faulted.add(showPath(path));
   }
 
   warn(input: FaultInput): void {
@@ -64,9 +71,19 @@ export class FaultList {
     return path.some((_, index) => this.covers(path.slice(0, index + 1)));
   }
 
-  #toFault({ path, atKey, place, ...rest }: FaultInput): PlanFault {
+  #toFault({ code, path, atKey, place, message, expected, found, fix }: FaultInput): PlanFault {
     const { line, column } = place ?? (atKey ? this.#locator.key(path) : this.#locator.value(path));
-    return { ...rest, file: this.#file, line, column, path: showPath(path) };
+    return {
+      code,
+      message: writeOut(message),
+      expected: writeOut(expected),
+      ...(found === undefined ? {} : { found: writeOut(found) }),
+      fix: writeOut(fix),
+      file: this.#file,
+      line,
+      column,
+      path: writeOut(showPath(path)),
+    };
   }
 }
 

@@ -104,6 +104,18 @@ export function showFound(value: unknown): string {
   return `the ${typeof value} ${JSON.stringify(value)}`;
 }
 
+/** What acts where it is shown: control characters, what turns the writing round or is not seen, halves of signs. */
+const ACTING = /[\p{Cc}\p{Cf}\p{Zl}\p{Zp}\p{Cs}]/gu;
+const LONGEST_TEXT = 1_000;
+
+/** One line of at most a thousand characters; what would act or cannot be seen is written out: `\u001b`. */
+export function writeOut(text: string): string {
+  const shown = text
+    .slice(0, LONGEST_TEXT)
+    .replace(ACTING, (found) => `\\u${(found.codePointAt(0) ?? 0).toString(16).padStart(4, '0')}`);
+  return text.length <= LONGEST_TEXT ? shown : `${shown}…`;
+}
+
 function clip(text: string): string {
   return text.length <= 80 ? text : `${text.slice(0, 79)}…`;
 }

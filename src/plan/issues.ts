@@ -2,7 +2,7 @@
 import type { z } from 'zod';
 import type { FaultInput, FaultList } from './fault-list.js';
 import { type Path, showFound, showPath } from './faults.js';
-import { isMap } from './node.js';
+import { childOf, isMap } from './node.js';
 import type { Json } from './resolved.js';
 import { hasReference, type ScalarFault } from './scalars.js';
 import { describeField, keysAt, titleAt } from './schema-walk.js';
@@ -23,19 +23,30 @@ export function checkSchema(schema: z.ZodType, root: Json, base: Path, faults: F
   if (result.success) return;
   const context = { schema, root, base };
   const inputs = result.error.issues.flatMap((issue) => translate(issue, [], context));
+  const unknown = groupUnknownKeys(inputs);
   for (const input of inputs) {
-    if (!faults.coversAround(input.path) && !isMisspelt(input, inputs)) faults.add(input);
+    if (!faults.coversAround(input.path) && !isMisspelt(input, unknown)) faults.add(input);
   }
 }
 
+/** Unknown keys by the place of the map that holds them. */
+function groupUnknownKeys(inputs: FaultInput[]): Map<string, string[]> {
+  const unknown = new Map<string, string[]>();
+  for (const { code, path } of inputs) {
+    if (code !== 'unknownKey') continue;
+    const owner = showPath(path.slice(0, -1));
+    const keys = unknown.get(owner) ?? [];
+    keys.push(String(path.at(-1)));
+    unknown.set(owner, keys);
+  }
+  return unknown;
+}
+
 /** A key that is missing because it is misspelt: the unknown key beside it already says so. */
-function isMisspelt({ path, atKey, code }: FaultInput, inputs: FaultInput[]): boolean {
+function isMisspelt({ path, atKey, code }: FaultInput, unknown: Map<string, string[]>): boolean {
   if (!atKey || code === 'unknownKey') return false;
-  const siblings = inputs.filter((other) => {
-    const owner = other.path.slice(0, -1);
-    return other.code === 'unknownKey' && showPath(owner) === showPath(path.slice(0, -1));
-  });
-  return siblings.some((other) => suggest(String(other.path.at(-1)), [String(path.at(-1))]) !== undefined);
+  const siblings = unknown.get(showPath(path.slice(0, -1))) ?? [];
+  return siblings.some((key) => suggest(key, [String(path.at(-1))]) !== undefined);
 }
 
 function translate(issue: Issue, before: Path, context: Context): FaultInput[] {
@@ -265,9 +276,6 @@ function lowerFirst(text: string): string {
 
 function valueAt(root: Json, path: Path): Json | undefined {
   let here: Json | undefined = root;
-  for (const part of path) {
-    if (here === null || typeof here !== 'object') return undefined;
-    here = Object.entries(here).find(([name]) => name === String(part))?.[1];
-  }
+  for (const part of path) here = childOf(here, part);
   return here;
 }

@@ -35,6 +35,8 @@ export function lintStructure(view: PlanView): void {
   lintExpectations(view);
 
   function requireOne(title: string, node: PlanNode, kinds: string[]): void {
+    // What is no map has been told so.
+    if (faults.covers(node.path)) return;
     const present = node.keys().filter((key) => kinds.includes(key));
     // A misspelt kind has been answered already.
     if (present.length === 0 && node.keys().some((key) => faults.covers([...node.path, key]))) return;
@@ -52,7 +54,7 @@ export function lintStructure(view: PlanView): void {
   }
 
   function requireAny(title: string, node: PlanNode, keys: string[]): void {
-    if (node.keys().some((key) => keys.includes(key))) return;
+    if (faults.covers(node.path) || node.keys().some((key) => keys.includes(key))) return;
     faults.add({
       code: 'oneOf',
       path: node.path,

@@ -16,12 +16,10 @@ export class PlanNode {
 
   /** `undefined` when it is not there or has a fault of its own. */
   get(key: string | number): PlanNode | undefined {
-    const { value } = this;
-    if (value === null || typeof value !== 'object') return undefined;
-    const found = Object.entries(value).find(([name]) => name === String(key));
-    if (!found) return undefined;
+    const found = childOf(this.value, key);
+    if (found === undefined) return undefined;
     const path = [...this.path, key];
-    return this.#faults.covers(path) ? undefined : new PlanNode(found[1], path, this.#faults);
+    return this.#faults.covers(path) ? undefined : new PlanNode(found, path, this.#faults);
   }
 
   at(...keys: (string | number)[]): PlanNode | undefined {
@@ -65,6 +63,12 @@ export class PlanNode {
     if (Array.isArray(this.value)) return this.items().flatMap((item) => item.texts());
     return this.entries().flatMap(({ node }) => node.texts());
   }
+}
+
+/** `undefined` when it is not there; what every object inherits is not there. */
+export function childOf(value: Json | undefined, key: string | number): Json | undefined {
+  if (value === null || typeof value !== 'object' || !Object.hasOwn(value, key)) return undefined;
+  return Array.isArray(value) ? value[Number(key)] : value[key];
 }
 
 export function isMap(value: Json | undefined): value is { [key: string]: Json } {

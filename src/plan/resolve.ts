@@ -177,10 +177,15 @@ class StepResolver {
   }
 
   private stepsToNextApproval(): string[] {
-    const all = this.view.stages.flatMap(({ steps }) => steps);
-    const after = all.slice(all.indexOf(this.step) + 1);
-    const next = after.findIndex(({ kind }) => kind === 'approval');
-    return (next < 0 ? after : after.slice(0, next)).map(fullName);
+    const { stage, index } = this.step;
+    const covered: string[] = [];
+    for (const { index: place, steps } of this.view.stages.slice(stage.index)) {
+      for (const step of steps.slice(place === stage.index ? index + 1 : 0)) {
+        if (step.kind === 'approval') return covered;
+        covered.push(fullName(step));
+      }
+    }
+    return covered;
   }
 
   private monitor(monitor: NonNullable<StepDocument['monitor']>): MonitorStepConfig {

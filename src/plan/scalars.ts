@@ -167,6 +167,8 @@ export function name(description: string, example: string) {
   ).describe(description);
 }
 
+const LONGEST_PATH = 1_000;
+
 /** Relative to the plan's folder. Whether it is there is looked up later. */
 export function planPath(description: string, example: string) {
   return checked(
@@ -182,7 +184,8 @@ export function planPath(description: string, example: string) {
 
 function staysInside(path: string): boolean {
   const parts = path.split(/[\\/]/);
-  return !/^([\\/]|[A-Za-z]:)/.test(path) && !parts.includes('..') && !path.includes('\0');
+  if (path.length > LONGEST_PATH || /\p{Cc}/u.test(path)) return false;
+  return !/^([\\/]|[A-Za-z]:)/.test(path) && !parts.includes('..');
 }
 
 /** A program and its arguments; never a shell. */

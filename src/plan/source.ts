@@ -1,23 +1,17 @@
 /** From the text of a plan file to plain JSON, with the place of every key and value. Never throws. */
-import {
-  isAlias,
-  isMap,
-  isScalar,
-  isSeq,
-  LineCounter,
-  type Node,
-  type Pair,
-  parseDocument,
-  type YAMLError,
-} from 'yaml';
+import { isAlias, isMap, isScalar, isSeq, type Node, type Pair, parseDocument, type YAMLError } from 'yaml';
 import type { FaultList, Locator, Place } from './fault-list.js';
 import { type Path, showFound, showPath } from './faults.js';
 import type { Json } from './resolved.js';
 
-const LARGEST_BYTES = 1024 * 1024;
+const LARGEST_BYTES = 256 * 1024;
 const DEEPEST = 50;
+/** `!!str` and the like say what plain YAML can say, too. */
+const PLAIN_TAG = /^tag:yaml\.org,2002:(str|int|float|bool|null|map|seq)$/;
 /** What aliases expand to counts every time: a few lines can otherwise fill the memory. */
-const MOST_VALUES = 50_000;
+const MOST_VALUES = 10_000;
+/** So many directives are told of. */
+const MOST_WARNINGS = 20;
 
 export interface Source {
   json: Json;
@@ -27,33 +21,33 @@ export interface Source {
 /** `undefined` when there is nothing to go on with; the faults say why. */
 export function readSource(text: string, faults: FaultList): Source | undefined {
   if (!isReadableText(text, faults)) return undefined;
-  const lines = new LineCounter();
-  const document = parseYaml(text, lines, faults);
+  const document = parseYaml(text, faults);
   if (!document) return undefined;
-  const placeOf = (offset: number): Place => {
-    const { line, col } = lines.linePos(offset);
-    return { line: Math.max(1, line), column: Math.max(1, col) };
-  };
+  const placeOf = placesIn(text);
   const reader = new NodeReader(faults, placeOf, (node) =>
     isAlias(node) ? node.resolve(document) : undefined,
   );
   faults.locateBy(reader);
   for (const error of document.errors) addYamlError(error, placeOf, faults);
-  for (const { pos } of document.warnings) addTagFault(placeOf(pos[0]), faults);
-  if (document.errors.some(({ code }) => code !== 'DUPLICATE_KEY')) return undefined;
+  for (const { pos, code } of document.warnings.slice(0, MOST_WARNINGS)) {
+    // Of tags and aliases the reader tells, who knows where they stand.
+    if (code === 'BAD_DIRECTIVE') addDirectiveFault(placeOf(pos[0]), faults);
+  }
+  if (document.errors.length > 0) return undefined;
   const json = reader.read(document.contents, []);
+  // What was left unread would be said to be missing, a thousand times.
+  if (faults.faults.some(({ code }) => code === 'tooComplex')) return undefined;
   if (json !== null && typeof json === 'object' && !Array.isArray(json)) return { json, locator: reader };
   if (faults.faults.length === 0) addNotAMap(json, faults);
   return undefined;
 }
 
 function isReadableText(text: string, faults: FaultList): boolean {
-  const bytes = Buffer.byteLength(text);
-  if (bytes > LARGEST_BYTES) {
-    const found = `${bytes} bytes`;
-    const message = `The file is too large for a plan: ${found}.`;
+  if (Buffer.byteLength(text) > LARGEST_BYTES) {
+    const found = 'more than that';
+    const message = 'The file is too large for a plan.';
     const fix = 'Check that this is the plan; keep payloads and scripts in files of their own.';
-    faults.add({ code: 'syntax', path: [], message, expected: 'at most 1 MiB', found, fix });
+    faults.add({ code: 'syntax', path: [], message, expected: 'at most 256 KiB', found, fix });
     return false;
   }
   const offset = text.search(/[\0\uFFFD]/);
@@ -72,9 +66,33 @@ function isReadableText(text: string, faults: FaultList): boolean {
   return false;
 }
 
-function parseYaml(text: string, lineCounter: LineCounter, faults: FaultList) {
+/** Not the library's own counter: it loses lines after an error. */
+function placesIn(text: string): (offset: number) => Place {
+  const starts = [0];
+  for (let at = text.indexOf('\n'); at >= 0; at = text.indexOf('\n', at + 1)) starts.push(at + 1);
+  return (offset) => {
+    let [low, high] = [0, starts.length - 1];
+    while (low < high) {
+      const middle = Math.ceil((low + high) / 2);
+      if ((starts[middle] ?? 0) <= offset) low = middle;
+      else high = middle - 1;
+    }
+    return { line: low + 1, column: Math.max(1, offset - (starts[low] ?? 0) + 1) };
+  };
+}
+
+function parseYaml(text: string, faults: FaultList) {
   try {
-    return parseDocument(text, { lineCounter, prettyErrors: false, version: '1.2', logLevel: 'silent' });
+    return parseDocument(text, {
+      prettyErrors: false,
+      version: '1.2',
+      // Silent it would read the first of several documents and say nothing of the others.
+      logLevel: 'error',
+      // What they make of a value is no JSON.
+      resolveKnownTags: false,
+      // It compares each key with every other one: forty thousand keys would take it most of a minute.
+      uniqueKeys: false,
+    });
   } catch {
     faults.add(tooComplex([], 'it is nested too deep'));
     return undefined;
@@ -94,18 +112,11 @@ function tooComplex(path: Path, why: string) {
 /** A list of errors after the first one is mostly a list of its consequences. */
 function addYamlError(error: YAMLError, placeOf: (offset: number) => Place, faults: FaultList): void {
   const place = placeOf(error.pos[0]);
-  if (error.code === 'DUPLICATE_KEY') {
-    faults.add({
-      code: 'duplicateKey',
-      path: [],
-      place,
-      message: 'The same key stands twice in one map.',
-      expected: 'each key once',
-      fix: 'Keep one of the two.',
-    });
+  if (faults.faults.some(({ code }) => code === 'syntax' || code === 'tooComplex')) return;
+  if (error.code === 'RESOURCE_EXHAUSTION') {
+    faults.add({ ...tooComplex([], 'it is nested too deep'), place });
     return;
   }
-  if (faults.faults.some(({ code }) => code === 'syntax')) return;
   const several = error.code === 'MULTIPLE_DOCS';
   faults.add({
     code: 'syntax',
@@ -121,9 +132,9 @@ function addYamlError(error: YAMLError, placeOf: (offset: number) => Place, faul
   });
 }
 
-function addTagFault(place: Place, faults: FaultList): void {
-  const message = 'A tag ("!…") means nothing here.';
-  const fix = 'Remove the tag; put text that begins with "!" in quotes.';
+function addDirectiveFault(place: Place, faults: FaultList): void {
+  const message = 'A directive ("%…") means nothing here.';
+  const fix = 'Remove the line; put text that begins with "%" in quotes.';
   faults.add({ code: 'syntax', path: [], place, message, expected: 'plain YAML', fix });
 }
 
@@ -197,6 +208,7 @@ class NodeReader implements Locator {
     if (this.#values > MOST_VALUES) return this.#giveUp([], 'it holds too many values');
     if (path.length > DEEPEST) return this.#giveUp(path, 'it is nested too deep');
     if (isAlias(value)) return this.#readAlias(value, path, key, place);
+    if (value.tag !== undefined && !PLAIN_TAG.test(value.tag)) return this.#refuseTag(value, path, place);
     if (isScalar(value)) return this.#readScalar(value.value, path);
     if (this.#open.has(value)) return this.#giveUp(path, 'an alias contains itself');
     this.#open.add(value);
@@ -214,7 +226,29 @@ class NodeReader implements Locator {
   /** Faults in what an alias stands for are shown at the alias. */
   #readAlias(alias: Node, path: Path, key?: Place, place?: Place): Json {
     if (this.#faults.faults.some(({ code }) => code === 'tooComplex')) return null;
-    return this.read(this.#follow(alias), path, key, place);
+    const meant = this.#follow(alias);
+    if (meant) return this.read(meant, path, key, place);
+    this.#faults.add({
+      code: 'syntax',
+      path,
+      place,
+      message: 'An alias ("*…") stands for nothing.',
+      expected: 'the name of an anchor ("&…") before it',
+      fix: 'Write the value out; put text that begins with "*" in quotes.',
+    });
+    return null;
+  }
+
+  #refuseTag(node: Node, path: Path, place?: Place): null {
+    this.#faults.add({
+      code: 'syntax',
+      path,
+      place: node.range ? this.#placeOf(node.range[0]) : place,
+      message: 'A tag ("!…") means nothing here.',
+      expected: 'plain YAML',
+      fix: 'Remove the tag; put text that begins with "!" in quotes.',
+    });
+    return null;
   }
 
   #readScalar(value: unknown, path: Path): Json {
@@ -239,20 +273,38 @@ class NodeReader implements Locator {
 
   #readMap(pairs: Pair[], path: Path, at?: Place): Json {
     const map: { [key: string]: Json } = {};
+    const repeated = new Set<string>();
     for (const { key, value } of pairs) {
       const keyNode = toNode(key);
       const place = at ?? (keyNode?.range ? this.#placeOf(keyNode.range[0]) : undefined);
       const name = isScalar(keyNode) ? nameOfKey(keyNode.value) : undefined;
       if (name === undefined || name === '' || name === '__proto__') {
         this.#addBadKey(path, name, place);
-      } else if (!Object.hasOwn(map, name)) {
+      } else if (Object.hasOwn(map, name)) {
+        if (!repeated.has(name)) this.#addRepeatedKey([...path, name], place);
+        repeated.add(name);
+      } else {
         map[name] = this.read(value, [...path, name], place, at);
       }
     }
     return map;
   }
 
+  /** Of the first of the two everything else is said, too. */
+  #addRepeatedKey(path: Path, place?: Place): void {
+    this.#faults.add({
+      code: 'duplicateKey',
+      path,
+      place,
+      masks: false,
+      message: 'The same key stands twice in one map.',
+      expected: 'each key once',
+      fix: 'Keep one of the two.',
+    });
+  }
+
   #addBadKey(path: Path, name: string | undefined, place?: Place): void {
+    if (this.#faults.covers([...path, name ?? ''])) return;
     this.#faults.add({
       code: 'badKey',
       path: [...path, name ?? ''],

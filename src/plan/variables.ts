@@ -20,6 +20,8 @@ export interface Variables {
   stages: Scope[];
   /** Names of the variables that were put in somewhere. */
   used: Set<string>;
+  /** Names of those whose value has a fault: what it makes wrong elsewhere is not said again. */
+  faulty: ReadonlySet<string>;
 }
 
 /** Reads the declarations and lays `--var` over them. */
@@ -28,9 +30,10 @@ export function readVariables(
   overrides: Record<string, string>,
   faults: FaultList,
 ): Variables {
-  const planVars = declared(root.get('vars'), faults);
+  const faulty = new Set<string>();
+  const planVars = declared(root.get('vars'), faulty, faults);
   const stages = root.get('stages')?.items() ?? [];
-  const stageVars = stages.map((stage) => declared(stage.get('vars'), faults));
+  const stageVars = stages.map((stage) => declared(stage.get('vars'), faulty, faults));
   const all = [planVars, ...stageVars];
   for (const [name, text] of Object.entries(overrides)) override(name, text, all, faults);
   return {
@@ -40,21 +43,24 @@ export function readVariables(
       values: new Map([...planVars, ...(stageVars[index] ?? [])]),
     })),
     used: new Set(),
+    faulty,
   };
 }
 
-function declared(vars: PlanNode | undefined, faults: FaultList): Map<string, Scalar> {
+function declared(vars: PlanNode | undefined, faulty: Set<string>, faults: FaultList): Map<string, Scalar> {
   const values = new Map<string, Scalar>();
   for (const { key, node } of vars?.entries() ?? []) {
     const { value } = node;
-    if (typeof value === 'string') checkVariableText(value, node.path, faults);
+    if (typeof value === 'string' && !checkVariableText(value, node.path, faults)) faulty.add(key);
     if (typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean')
       values.set(key, value);
   }
   return values;
 }
 
-function checkVariableText(text: string, path: Path, faults: FaultList): void {
+/** @returns whether it can be a value */
+function checkVariableText(text: string, path: Path, faults: FaultList): boolean {
+  const before = faults.faults.length;
   for (const reference of findReferences(text)) {
     const fault = checkReference(reference, path);
     if (fault) faults.add(fault);
@@ -69,13 +75,12 @@ function checkVariableText(text: string, path: Path, faults: FaultList): void {
       });
     }
   }
+  return faults.faults.length === before;
 }
 
 /** An override keeps the type that the variable was declared with. */
 function override(name: string, text: string, scopes: Map<string, Scalar>[], faults: FaultList): void {
-  const before = faults.faults.length;
-  checkVariableText(text, ['vars', name], faults);
-  if (faults.faults.length > before) return;
+  if (!checkVariableText(text, ['vars', name], faults)) return;
   const holders = scopes.filter((scope) => scope.has(name));
   if (holders.length === 0) {
     const names = [...new Set(scopes.flatMap((scope) => [...scope.keys()]))];
@@ -157,6 +162,7 @@ function expandText(text: string, path: Path, { scope, variables, faults, onUnkn
   const unknown = new Set<string>();
   const lookUp = (name: string) => {
     variables.used.add(name);
+    if (variables.faulty.has(name)) faults.mask(path);
     const value = scope.values.get(name);
     if (value === undefined) unknown.add(name);
     return value;

@@ -1,5 +1,5 @@
 /** A plan file from disk: read, parsed, and with the digests of the files that it names. */
-import { readFile } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
 import { dirname, resolve } from 'node:path';
 import { digestJson } from '../plan/canonical.js';
 import type { PlanFault } from '../plan/faults.js';
@@ -39,7 +39,7 @@ export async function loadPlan(
 ): Promise<LoadedPlan> {
   let text: string;
   try {
-    text = await readFile(file, 'utf8');
+    text = await readBeginning(file);
   } catch (error) {
     return { ...NOTHING, faults: [unreadable(file, error)] };
   }
@@ -57,6 +57,15 @@ export async function loadPlan(
   if (!place) return base;
   if ('directory' in place) return { ...base, ...(await readFiles(parsed, place)) };
   return place.mayPass ? { ...base, unreachable: [place.fault] } : { ...base, missing: [place.fault] };
+}
+
+/** More than any plan has; of what is longer, or has no end, the rest is not read. */
+const LONGEST_READ = 1024 * 1024;
+
+async function readBeginning(file: string): Promise<string> {
+  const chunks: Buffer[] = [];
+  for await (const chunk of createReadStream(file, { end: LONGEST_READ - 1 })) chunks.push(chunk as Buffer);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 const NOTHING = { faults: [], warnings: [], missing: [], unreachable: [], outline: [] };

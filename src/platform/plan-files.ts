@@ -1,6 +1,7 @@
 /** Digests of the files that a plan names: the client takes them at the start, the worker compares them. */
 import { createHash } from 'node:crypto';
-import { readdir, readFile, realpath, stat } from 'node:fs/promises';
+import { createReadStream } from 'node:fs';
+import { readdir, realpath, stat } from 'node:fs/promises';
 import { isAbsolute, join, relative, resolve, sep } from 'node:path';
 import { isWorkersOwn } from './own-files.js';
 
@@ -26,7 +27,10 @@ export async function digestPath(directory: string, path: string): Promise<strin
     throw describe(error, directory);
   });
   const place = await resolveInside(root, path);
-  if (!(await stat(place)).isDirectory()) return digestFile(place, path);
+  const found = await stat(place);
+  if (found.isFile()) return digestFile(place, path);
+  // Nobody may ever write into a pipe, and a device has no end.
+  if (!found.isDirectory()) throw new PlanFileError('unreadable', `${path} is neither a file nor a folder.`);
   const hash = createHash('sha256');
   for (const file of await listFiles(root, place)) {
     const name = relative(place, file).split(sep).join('/');
@@ -81,10 +85,13 @@ async function listFiles(root: string, folder: string): Promise<string[]> {
 }
 
 async function digestFile(place: string, path: string): Promise<string> {
-  const content = await readFile(place).catch((error: unknown) => {
+  const hash = createHash('sha256');
+  try {
+    for await (const chunk of createReadStream(place)) hash.update(chunk as Buffer);
+  } catch (error) {
     throw describe(error, path);
-  });
-  return createHash('sha256').update(content).digest('hex');
+  }
+  return hash.digest('hex');
 }
 
 function describe(error: unknown, path: string): PlanFileError {

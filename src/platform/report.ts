@@ -1,4 +1,5 @@
 /** The report of a rollout in Markdown: what was done, what was measured, what was taken back. Pure. */
+import { disarmProgress } from '../contract/plain-text.js';
 import type {
   Approval,
   Compensation,
@@ -18,7 +19,8 @@ const MARKS: Record<Measurement['outcome'], string> = {
   error: '⚠️',
 };
 
-export function renderReportMarkdown(progress: Progress): string {
+export function renderReportMarkdown(whole: Progress): string {
+  const progress = disarmProgress(whole);
   return `${[
     ...headline(progress),
     ...stopLines(progress),

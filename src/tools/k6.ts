@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import { z } from 'zod';
 import { runChild } from '../platform/children.js';
 import { invalid } from '../platform/failures.js';
+import { parseEvidence } from '../platform/json.js';
 
 export interface K6Deps {
   /** @throws Error that says what to do when there is none */
@@ -94,8 +95,9 @@ export function createK6({ findK6 }: K6Deps): K6 {
       if (exitCode !== 0) {
         throw invalid(`k6 cannot read ${script}: ${lastLines(stderr)}`);
       }
-      const parsed = inspected.safeParse(JSON.parse(stdout));
-      return { thresholds: Object.keys(parsed.data?.thresholds ?? {}) };
+      const { data } = inspected.safeParse(parseEvidence(stdout));
+      if (!data) throw invalid(`k6 inspect ${script} printed something else than the options of the script.`);
+      return { thresholds: Object.keys(data.thresholds ?? {}) };
     },
     async run(options, use) {
       const { path } = await findK6();

@@ -14,13 +14,16 @@ import {
   setHandler,
 } from '@temporalio/workflow';
 import { FAILURES, MESSAGE_NAMES, type MessageName, PROGRESS_QUERY } from '../contract/messages.js';
+import { toAnswerText, toLine } from '../contract/plain-text.js';
 import type { Progress } from '../contract/progress.js';
+import { clip } from './progress.js';
 import type { Answer, Run } from './run.js';
 import { now } from './stop.js';
 
 type Input = Record<string, unknown>;
 
 const LONGEST_SIGNATURE = 8 * 1024;
+const LONGEST_SHOWN = 100;
 
 /** Why a message would do nothing, or undefined. Must not change anything: it validates updates. */
 type Check = (run: Run, input: Input) => string | undefined;
@@ -152,10 +155,9 @@ function checkApproval(run: Run, input: Input): string | undefined {
   if (!text(input.gate)) return `gate is missing; ${expected}`;
   if (!text(input.digest)) return `digest is missing; ${expected}`;
   if (!text(input.by)) return `by is missing (who answers); ${expected}`;
-  if (input.gate !== waiting.gate)
-    return `gate ${JSON.stringify(input.gate)} does not wait; ${waiting.gate} does`;
+  if (input.gate !== waiting.gate) return `gate ${show(input.gate)} does not wait; ${waiting.gate} does`;
   if (input.digest !== waiting.digest) {
-    return `digest ${JSON.stringify(input.digest)} is not what the gate shows now (${waiting.digest}); look again`;
+    return `digest ${show(input.digest)} is not what the gate shows now (${waiting.digest}); look again`;
   }
   return checkSignature(run, waiting.gate, input.signature);
 }
@@ -177,7 +179,7 @@ function checkDecision(run: Run, input: Input, name: 'retry' | 'skip' | 'accept'
     return waiting ? `${waiting.step} waits, but not for ${name}` : `nothing waits for ${name}`;
   }
   if (input.step !== undefined && !namesStep(input.step, waiting.step)) {
-    return `step ${JSON.stringify(input.step)} does not wait; ${waiting.step} does`;
+    return `step ${show(input.step)} does not wait; ${waiting.step} does`;
   }
   return undefined;
 }
@@ -197,6 +199,11 @@ function nameOf(input: Input): string {
   return text(input.by) ?? 'somebody who gave no name';
 }
 
+/** It stands among our own words in details, notices, logs and terminals. */
 function text(value: unknown): string | undefined {
-  return typeof value === 'string' && value.trim() !== '' ? value.trim().slice(0, 500) : undefined;
+  return typeof value === 'string' ? toAnswerText(value) : undefined;
+}
+
+function show(value: unknown): string {
+  return clip(toLine(JSON.stringify(value)), LONGEST_SHOWN);
 }

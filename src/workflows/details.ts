@@ -1,5 +1,6 @@
 /** The current details in the Temporal UI: a checklist that says what it waits for, with the JSON to paste. Pure. */
 import { commandOf } from '../contract/commands.js';
+import { disarmProgress } from '../contract/plain-text.js';
 import type { Diagnostics, Progress, StepProgress, StepStatus, Waiting } from '../contract/progress.js';
 import { describeTaint } from '../contract/taint.js';
 import { isTicked, tickOf } from './ticks.js';
@@ -21,7 +22,8 @@ const BOX: Record<StepStatus, string> = {
 };
 
 /** At most 20 KB: where it would be more, first the ticks that hold go, and then lines from the end. */
-export function renderDetails(progress: Progress): string {
+export function renderDetails(whole: Progress): string {
+  const progress = disarmProgress(whole);
   for (const ticks of ['all', 'against'] as const) {
     const text = renderWith(progress, ticks).join('\n');
     if (countBytes(text) <= LIMIT_BYTES) return text;

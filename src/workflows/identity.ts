@@ -4,6 +4,7 @@
  * two keys.
  */
 import { CancellationScope, condition, workflowInfo } from '@temporalio/workflow';
+import { toMarkdown } from '../contract/plain-text.js';
 import type { Evidence } from '../contract/progress.js';
 import type { SignedAnswer } from '../contract/signed-text.js';
 import type { ApprovalStep } from '../plan/resolved.js';
@@ -85,7 +86,10 @@ async function verify(run: Run, step: ApprovalStep, evidence: Evidence, answer: 
   };
   let why: string | undefined;
   try {
-    const verdict = await quick(`who signed as ${by}`).verifyAnswer({ answer: signed, signature });
+    const verdict = await quick(`who signed as ${toMarkdown(by)}`).verifyAnswer({
+      answer: signed,
+      signature,
+    });
     if ('key' in verdict) why = whyNot(run, step, by, verdict.key);
     else why = `the signature is none of ${by} for this run, gate and evidence: ${verdict.why}`;
     if (why === undefined && 'key' in verdict) answer.key = verdict.key;

@@ -256,7 +256,7 @@ describe('poolMetrics and version', () => {
     ).toEqual([
       expect.stringMatching(/^error: .*status 401, expected 200; the token in "bearer"/),
       expect.stringMatching(/^error: .*status 404, expected 200; check the path in "url"/),
-      'inconclusive: pool.limit = "50": expected a number',
+      'inconclusive: pool.limit = "50": expected a number of at least 0',
       expect.stringMatching(/^inconclusive: .*no object "pool"/),
       expect.stringMatching(/^inconclusive: .*expected a JSON object, found something that is not JSON/),
     ]);

@@ -164,9 +164,12 @@ describe('by the protocol', () => {
   });
 
   it('where the header is missing the digest is that of the manifest', async () => {
-    const registry = await open((request, response) => response.end(request.method === 'GET' ? '{}' : ''));
+    const manifest = '{"schemaVersion":2}';
+    const registry = await open((request, response) => {
+      response.end(request.method === 'GET' ? manifest : '');
+    });
     expect(await resolve(`${registry.host}/shop:v1`)).toEqual({
-      image: `${registry.host}/shop:v1@sha256:44136fa355b3678a1146ad16f7e8649e94fb4fc21fe77e8310c060f61caaff8a`,
+      image: `${registry.host}/shop:v1@sha256:bafebd36189ad3688b7b3915ea55d461e0bfcfbdde11e54b0a123999fb6be50f`,
     });
   });
 

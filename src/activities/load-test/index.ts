@@ -195,10 +195,11 @@ class LoadTest {
       names.push(`${name}-series.json.gz`);
       await this.deps.artifacts.adopt(context, `${name}-series.json.gz`, run.series, { gzip: true });
     }
-    const metrics = run.summary === undefined ? undefined : readSummary(JSON.parse(run.summary));
+    const summary = run.summary === undefined ? { wrong: 'is not there' } : readSummary(run.summary);
+    const metrics = 'metrics' in summary ? summary.metrics : undefined;
     const at = new Date(this.deps.clock.now()).toISOString();
     const measurements = [
-      ...judgeRun(run, step.config, metrics, { at, meanings: this.deps.exitMeanings }),
+      ...judgeRun(run, step.config, summary, { at, meanings: this.deps.exitMeanings }),
       ...during,
     ];
     return {

@@ -1,11 +1,12 @@
 /** What a finished run of k6 says: how it ended, whether it did anything, and every figure that is expected. Pure. */
 import { judge } from '../../adapters/probes/judge.js';
+import type { Summary } from '../../adapters/probes/loadTest/summary.js';
 import type { Sample } from '../../adapters/probes/probe.js';
 import type { Measurement, MeasurementOutcome } from '../../contract/progress.js';
 import type { Expectation, Json, LoadTestStepConfig } from '../../plan/resolved.js';
 import type { K6Run } from '../../tools/k6.js';
 
-/** Figures by metric; undefined when k6 wrote no summary. */
+/** Figures by metric; undefined when there are none that could be read. */
 export type Metrics = { [metric: string]: Json } | undefined;
 
 interface Judging {
@@ -17,16 +18,25 @@ interface Judging {
 export function judgeRun(
   run: K6Run,
   { expect, timeoutMs }: Pick<LoadTestStepConfig, 'expect' | 'timeoutMs'>,
-  metrics: Metrics,
+  summary: Summary,
   judging: Judging,
 ): Measurement[] {
   const { at } = judging;
+  const end = judgeEnd(run, timeoutMs, judging);
+  if ('wrong' in summary) return [end, withoutFigures(summary.wrong, run, at)];
+  const { metrics } = summary;
   return [
-    judgeEnd(run, timeoutMs, judging),
+    end,
     judgeIterations(run, metrics, at),
     ...judgeChecks(metrics, at),
     ...expect.map((expectation) => judgeFigure(expectation, metrics, run, at)),
   ];
+}
+
+/** Nothing that is expected of the figures can be judged then. */
+function withoutFigures(wrong: string, { durationMs }: K6Run, at: string): Measurement {
+  const message = `the summary of k6 ${wrong}`;
+  return { probe: 'summary', outcome: 'inconclusive', at, message, values: {}, durationMs };
 }
 
 function judgeEnd(run: K6Run, timeoutMs: number, { at, meanings }: Judging): Measurement {
@@ -94,10 +104,13 @@ function judgeChecks(metrics: Metrics, at: string): Measurement[] {
   ];
 }
 
-function judgeFigure(expectation: Expectation, metrics: Metrics, run: K6Run, at: string): Measurement {
+function judgeFigure(
+  expectation: Expectation,
+  metrics: NonNullable<Metrics>,
+  run: K6Run,
+  at: string,
+): Measurement {
   const name = expectation.metric ?? expectation.path;
-  const sample: Sample = metrics
-    ? { kind: 'sample', value: metrics }
-    : { kind: 'inconclusive', message: 'k6 wrote no summary' };
+  const sample: Sample = { kind: 'sample', value: metrics };
   return judge({ name, expect: [expectation] }, sample, { at, durationMs: run.durationMs });
 }

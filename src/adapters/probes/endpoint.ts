@@ -2,6 +2,7 @@
 import type { Subject } from '../../contract/activities.js';
 import type { Json } from '../../plan/resolved.js';
 import { HttpError, type HttpRequest, type HttpResponse, request } from '../../platform/http.js';
+import { parseEvidence } from '../../platform/json.js';
 import type { Sample } from './probe.js';
 
 /** A sample that is no sample: why there is nothing to judge. */
@@ -48,7 +49,7 @@ export async function readJsonEndpoint(call: EndpointCall): Promise<JsonReply | 
   const place = `GET ${placeOf(call.url)}`;
   if (reply.status !== 200) return explainStatus(place, reply.status, isRelease(call.url, call.subject));
   if (reply.truncated) return { kind: 'inconclusive', message: `${place}: the answer is longer than 1 MiB` };
-  const body = parseJson(reply.body);
+  const body = parseEvidence(reply.body);
   if (isObject(body)) return { kind: 'sample', value: body };
   return {
     kind: 'inconclusive',
@@ -62,7 +63,7 @@ export function isRelease(url: string, { release }: Subject): boolean {
   return new URL(url).origin === new URL(release.url).origin;
 }
 
-/** `undefined` when it is not JSON. */
+/** `undefined` when it is not JSON. What is judged is read by `parseEvidence`. */
 export function parseJson(text: string): Json | undefined {
   try {
     return JSON.parse(text);
@@ -92,7 +93,7 @@ function explainStatus(place: string, status: number, ofRelease: boolean): NoSam
 function describeBody(body: Json | undefined, text: string): string {
   if (text === '') return 'an empty answer';
   return body === undefined
-    ? 'something that is not JSON'
+    ? 'something that is not JSON, or holds a key twice'
     : `JSON that is ${Array.isArray(body) ? 'a list' : 'a bare value'}`;
 }
 

@@ -5,6 +5,7 @@
  * least one condition. What is missing or of another type is `inconclusive`, and so is an expectation without a
  * condition; a figure that does not meet its condition is `fail`.
  */
+import { toLine } from '../../contract/plain-text.js';
 import type { Measurement, MeasurementOutcome } from '../../contract/progress.js';
 import type { Expectation, Json, ProbeSpec } from '../../plan/resolved.js';
 import { matchInTime } from '../../platform/pattern.js';
@@ -47,7 +48,7 @@ export function judge(
 ): Measurement {
   const base = { probe: spec.name, at, durationMs };
   if (sample.kind !== 'sample') {
-    const message = shorten(redact(sample.message), LONGEST_MESSAGE);
+    const message = shorten(toLine(redact(sample.message)), LONGEST_MESSAGE);
     return { ...base, outcome: sample.kind, message, values: {} };
   }
   if (spec.expect.length === 0) {
@@ -64,7 +65,7 @@ export function judge(
   return {
     ...base,
     outcome,
-    message: shorten(redact(describe(verdicts, outcome)), LONGEST_MESSAGE),
+    message: shorten(toLine(redact(describe(verdicts, outcome))), LONGEST_MESSAGE),
     values: Object.fromEntries(measured.map(({ address, value }) => [address, scalar(value, redact)])),
   };
 }

@@ -2,6 +2,7 @@
 import { createInterface } from 'node:readline/promises';
 import type { RolloutState } from '../../client.js';
 import type { MessageName } from '../../contract/messages.js';
+import { toAnswerText } from '../../contract/plain-text.js';
 import type { Waiting } from '../../contract/progress.js';
 import { type SignedAnswer, textOfAnswer } from '../../contract/signed-text.js';
 import { CommandError, type Context, EXIT, usage } from '../context.js';
@@ -38,12 +39,14 @@ export async function answerGate(
     if (!options.yes) await confirm(name, waiting);
     const digest = options.digest ?? waiting.digest ?? '';
     const by = identity(options.by);
+    // What is signed has to be what the rollout keeps.
+    const reason = options.reason === undefined ? undefined : toAnswerText(options.reason);
     await headgate.send(rollout, name, {
       gate: gateName(gate, waiting),
       digest,
       by,
-      reason: options.reason,
-      ...(await signatureOf(state, waiting, { answer: name, by, ...options })),
+      reason,
+      ...(await signatureOf(state, waiting, { ...options, answer: name, by, reason })),
     });
     const answered = name === 'approve' ? 'approved' : 'rejected';
     output.print(`${waiting.gate} ${answered} by ${by}, digest ${digest}`);

@@ -7,6 +7,7 @@ import {
 } from '@aws-sdk/client-cloudwatch';
 import { type AwsOptions, clientsByRegion } from './clients.js';
 import { describeAwsError } from './errors.js';
+import { nextPage } from './pages.js';
 
 export type MetricStatistic = 'Average' | 'Maximum' | 'Minimum' | 'Sum' | 'SampleCount';
 
@@ -66,6 +67,7 @@ export function createCloudWatch(options: AwsOptions = {}): CloudWatch {
 
     async listAlarms({ prefix, region }, signal) {
       const alarms: AlarmState[] = [];
+      const pages = new Set<string>();
       let token: string | undefined;
       do {
         const command = new DescribeAlarmsCommand({
@@ -83,9 +85,9 @@ export function createCloudWatch(options: AwsOptions = {}): CloudWatch {
           ...(page.CompositeAlarms ?? []),
           ...(page.LogAlarms ?? []),
         ]) {
-          if (name !== undefined && state !== undefined) alarms.push({ name, state });
+          alarms.push(describeAlarm(prefix, name, state));
         }
-        token = page.NextToken;
+        token = nextPage(page.NextToken, pages);
       } while (token);
       return alarms;
     },
@@ -106,8 +108,18 @@ function statisticsOf(query: MetricQuery): GetMetricStatisticsCommand {
 
 function describeDatum(datum: Datapoint, statistic: MetricStatistic): MetricDatum[] {
   const value = datum[statistic];
-  if (value === undefined || !datum.Timestamp) return [];
-  return [{ atMs: datum.Timestamp.getTime(), value, unit: datum.Unit ?? 'None' }];
+  const atMs = datum.Timestamp?.getTime();
+  if (value === undefined || atMs === undefined) return [];
+  if (Number.isNaN(atMs)) throw new Error('CloudWatch gives a datum of no time that there is.');
+  return [{ atMs, value, unit: datum.Unit ?? 'None' }];
+}
+
+const STATES: readonly string[] = ['OK', 'ALARM', 'INSUFFICIENT_DATA'] satisfies AlarmState['state'][];
+
+/** One whose state nobody knows must not pass for one that is quiet. */
+function describeAlarm(prefix: string, name?: string, state?: AlarmState['state']): AlarmState {
+  if (name !== undefined && state !== undefined && STATES.includes(state)) return { name, state };
+  throw new Error(`Alarms ${prefix}*: CloudWatch tells no state of ${name ?? 'an alarm without a name'}.`);
 }
 
 async function call<T>(what: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {

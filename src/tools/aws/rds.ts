@@ -11,6 +11,7 @@ import {
 import { invalid } from '../../platform/failures.js';
 import { type AwsOptions, clientsByRegion } from './clients.js';
 import { describeAwsError } from './errors.js';
+import { nextPage } from './pages.js';
 
 export interface RdsPlace {
   /** Identifier of the instance. */
@@ -136,6 +137,7 @@ class RdsApi implements Rds {
 
   async recentEvents(place: RdsPlace, sinceMs: number): Promise<{ at: string; message: string }[]> {
     const found: { at: string; message: string }[] = [];
+    const pages = new Set<string>();
     let marker: string | undefined;
     do {
       const input = {
@@ -150,10 +152,15 @@ class RdsApi implements Rds {
         this.#clientOf(place.region).send(new DescribeEventsCommand(input)),
       );
       for (const { Date: at, Message: message = '', EventCategories: categories = [] } of page.Events ?? []) {
-        if (!at || !categories.some((category) => REBOOT_CATEGORIES.includes(category))) continue;
+        if (
+          !at ||
+          Number.isNaN(at.getTime()) ||
+          !categories.some((category) => REBOOT_CATEGORIES.includes(category))
+        )
+          continue;
         found.push({ at: at.toISOString(), message });
       }
-      marker = page.Marker;
+      marker = nextPage(page.Marker, pages);
     } while (marker);
     return found.sort((a, b) => b.at.localeCompare(a.at));
   }
@@ -162,6 +169,7 @@ class RdsApi implements Rds {
     place: RdsPlace & { parameterGroup: string },
     which: Pick<DescribeDBParametersCommandInput, 'Filters' | 'Source'>,
   ): AsyncGenerator<RdsParameter[]> {
+    const pages = new Set<string>();
     let marker: string | undefined;
     do {
       const input = {
@@ -174,7 +182,7 @@ class RdsApi implements Rds {
         this.#clientOf(place.region).send(new DescribeDBParametersCommand(input)),
       );
       yield (page.Parameters ?? []).map(describeParameter);
-      marker = page.Marker;
+      marker = nextPage(page.Marker, pages);
     } while (marker);
   }
 

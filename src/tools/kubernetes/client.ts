@@ -3,10 +3,10 @@
  * comes as plain JSON, because the library's generated calls drop every field that their version does not know.
  */
 import type { KubernetesCall, KubernetesVerb } from './errors.js';
-import { describeReply, statusOfError } from './errors.js';
+import { describeNonsense, describeReply, statusOfError } from './errors.js';
 import { type Kind, type Kinds, pathOf } from './kinds.js';
 import { type Access, createKubeConfigs } from './kubeconfig.js';
-import { type KubernetesRequest, requestJson, requestLines } from './transport.js';
+import { isObject, type KubernetesRequest, readObject, requestJson, requestLines } from './transport.js';
 
 export interface ListQuery {
   labelSelector?: string;
@@ -104,8 +104,13 @@ function clusterOf(access: Access, signal: AbortSignal): Cluster {
     path: pathOf(kind, namespace, name),
     signal,
   });
+  const one = async <K extends Kind>(request: KubernetesRequest): Promise<Kinds[K]> => {
+    const found = await requestJson<Kinds[K]>(access, request);
+    if (isObject(found.metadata)) return found;
+    throw describeNonsense(request.call, 'an object without metadata');
+  };
   const read: Cluster['read'] = (kind, namespace, name) =>
-    requestJson(access, { ...asked('get', kind, namespace, name), method: 'GET' });
+    one({ ...asked('get', kind, namespace, name), method: 'GET' });
   return {
     name: access.cluster,
     read,
@@ -116,7 +121,7 @@ function clusterOf(access: Access, signal: AbortSignal): Cluster {
       }),
     list: (kind, namespace, query) => listAll(access, asked('list', kind, namespace), { ...query }),
     create: (kind, namespace, body) =>
-      requestJson(access, {
+      one({
         ...asked('create', kind, namespace, body.metadata?.name),
         path: pathOf(kind, namespace),
         method: 'POST',
@@ -124,7 +129,7 @@ function clusterOf(access: Access, signal: AbortSignal): Cluster {
         body,
       }),
     patch: (kind, namespace, name, body) =>
-      requestJson(access, {
+      one({
         ...asked('patch', kind, namespace, name),
         method: 'PATCH',
         contentType: Array.isArray(body)
@@ -160,6 +165,7 @@ async function listAll<K extends Kind>(
 ): Promise<{ items: Kinds[K][]; resourceVersion: string }> {
   const items: Kinds[K][] = [];
   const { resourceVersion: _version, resourceVersionMatch: _match, ...laterPage } = query;
+  const seen = new Set<string>();
   let next: string | undefined;
   for (;;) {
     const page: { items: Kinds[K][]; metadata: { continue?: string; resourceVersion: string } } =
@@ -172,8 +178,13 @@ async function listAll<K extends Kind>(
             ? { ...query, limit: String(PAGE) }
             : { ...laterPage, limit: String(PAGE), continue: next },
       });
+    if (!isObject(page.metadata) || !Array.isArray(page.items) || !page.items.every(isObject)) {
+      throw describeNonsense(asked.call, 'no list of objects');
+    }
     items.push(...page.items);
     next = page.metadata.continue || undefined;
+    if (next !== undefined && seen.has(next)) throw describeNonsense(asked.call, 'the same page once more');
+    if (next !== undefined) seen.add(next);
     if (next === undefined) return { items, resourceVersion: page.metadata.resourceVersion };
   }
 }
@@ -194,12 +205,23 @@ async function* watch<K extends Kind>(
     { longestLine: LONGEST_EVENT, until },
   );
   for await (const line of lines) {
-    const event = JSON.parse(line) as WatchEvent<K> | { type: 'ERROR'; object: ErrorStatus };
+    const event = readEvent<K>(asked.call, line);
     // It has begun well, so that its failure comes as one of its events.
     if (event.type === 'ERROR')
       throw describeReply(asked.call, { status: event.object.code, ...event.object });
     yield event;
   }
+}
+
+function readEvent<K extends Kind>(call: KubernetesCall, line: string): WatchEvent<K> | ErrorEvent {
+  const event = readObject(call, line);
+  if (typeof event.type === 'string' && isObject(event.object)) return event as unknown as WatchEvent<K>;
+  throw describeNonsense(call, 'no event of a watch');
+}
+
+interface ErrorEvent {
+  type: 'ERROR';
+  object: ErrorStatus;
 }
 
 interface ErrorStatus {

@@ -109,6 +109,13 @@ export function describeSilence(call: KubernetesCall, code: string): Error {
   );
 }
 
+/** The failure to throw for an answer that none of the API server's can be. */
+export function describeNonsense(call: KubernetesCall, found: string): Error {
+  return new KubernetesError(
+    `${describeCall(call)}: the answer is ${found}. Does something else answer in place of the API server?`,
+  );
+}
+
 function describeCall(call: KubernetesCall): string {
   return `${call.verb} ${resourceOf(call)} ${call.namespace}/${call.name ?? ''} at ${call.cluster}`;
 }

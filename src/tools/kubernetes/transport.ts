@@ -1,7 +1,7 @@
 /** One request to the API server: bounded in time, ended by its signal, its failures in people's words. */
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import { describeReply, describeSilence, type KubernetesCall } from './errors.js';
+import { describeNonsense, describeReply, describeSilence, type KubernetesCall } from './errors.js';
 import type { Access } from './kubeconfig.js';
 
 export interface KubernetesRequest {
@@ -24,10 +24,26 @@ export async function requestJson<T>(access: Access, request: KubernetesRequest)
   const timeout = AbortSignal.timeout(TIMEOUT_MS);
   try {
     const response = await succeed(access, request, AbortSignal.any([request.signal, timeout]));
-    return JSON.parse(await readAll(response)) as T;
+    return readObject(request.call, await readAll(response)) as T;
   } catch (error) {
     throw translate(request, timeout, error);
   }
+}
+
+/** @throws KubernetesError */
+export function readObject(call: KubernetesCall, text: string): { [key: string]: unknown } {
+  let value: unknown;
+  try {
+    value = JSON.parse(text);
+  } catch {
+    throw describeNonsense(call, 'cut off, or is not JSON');
+  }
+  if (isObject(value)) return value;
+  throw describeNonsense(call, 'JSON, but not an object');
+}
+
+export function isObject(value: unknown): value is { [key: string]: unknown } {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 /** The lines of an answer as they come, until it ends or `until` is aborted. A longer line than that is cut. */

@@ -3,6 +3,7 @@
  * digest may not.
  */
 import { createHash } from 'node:crypto';
+import { z } from 'zod';
 import { HttpError, type HttpResponse, request } from '../../platform/http.js';
 import { type CredentialDeps, readCredential } from './credentials.js';
 import { apiOf, type ImageName, isSafe, parseImageName } from './image-name.js';
@@ -27,6 +28,9 @@ const ACCEPT = [
   'application/vnd.oci.image.manifest.v1+json',
   'application/vnd.docker.distribution.manifest.v2+json',
 ].join(', ');
+
+/** https://github.com/opencontainers/image-spec/blob/v1.1.1/manifest.md */
+const manifestSchema = z.object({ schemaVersion: z.literal(2) });
 
 export function createImageResolver(deps: CredentialDeps): ImageResolver {
   return {
@@ -59,6 +63,15 @@ function explain({ registry }: ImageName, error: unknown): string {
   return error instanceof HttpError ? said : `${registry}: ${said}`;
 }
 
+/** A page of something in between has a digest, too. */
+function isManifest(body: string): boolean {
+  try {
+    return manifestSchema.safeParse(JSON.parse(body)).success;
+  } catch {
+    return false;
+  }
+}
+
 /** The questions about one image. What is shown to a registry is not shown to a host that it points to. */
 class Asking {
   readonly #deps: CredentialDeps;
@@ -82,6 +95,7 @@ class Asking {
     // The header is for it to leave out; the digest is that of the bytes.
     const { body, truncated } = await this.#ask('GET');
     if (truncated) throw new Error('its manifest is larger than 4 MiB');
+    if (!isManifest(body)) throw new Error('it answers with something else than a manifest');
     return `sha256:${createHash('sha256').update(body).digest('hex')}`;
   }
 

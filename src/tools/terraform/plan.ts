@@ -3,8 +3,9 @@
  * https://developer.hashicorp.com/terraform/internals/json-format#plan-representation
  */
 import { z } from 'zod';
+import { invalid } from '../../platform/failures.js';
 import { describeChange, type InfraAction } from './lines.js';
-import { type ConfigModule, configurationOf, type StateModule, stateOf } from './state.js';
+import { configModule, configurationOf, stateModule, stateOf } from './state.js';
 import { mapStrings, mask, unknownPaths } from './values.js';
 
 export interface PlannedChange {
@@ -62,16 +63,33 @@ const planSchema = z.object({
   resource_changes: z.array(resourceChange).nullish(),
   resource_drift: z.array(resourceChange).nullish(),
   output_changes: z.record(z.string(), changeSchema).nullish(),
-  prior_state: z.object({ values: z.object({ root_module: z.custom<StateModule>() }).nullish() }).nullish(),
-  configuration: z.object({ root_module: z.custom<ConfigModule>() }),
+  prior_state: z.object({ values: z.object({ root_module: stateModule }).nullish() }).nullish(),
+  configuration: z.object({ root_module: configModule }),
 });
 
 type ResourceChange = z.infer<typeof resourceChange>;
 type Change = z.infer<typeof changeSchema>;
 
-/** `redact` masks what the worker knows to be secret and the configuration does not mark as sensitive. */
+/** Its text is in no message: it holds secrets. */
+function parsePlan(json: string): z.infer<typeof planSchema> {
+  let plan: unknown;
+  try {
+    plan = JSON.parse(json);
+  } catch {
+    throw invalid('The plan that terraform shows is cut off, or is not JSON.');
+  }
+  const { data, error } = planSchema.safeParse(plan);
+  if (data) return data;
+  const places = error.issues.slice(0, 3).map(({ path }) => path.join('.') || 'all of it');
+  throw invalid(`The plan that terraform shows is none that can be read: ${places.join(', ')}.`);
+}
+
+/**
+ * `redact` masks what the worker knows to be secret and the configuration does not mark as sensitive.
+ * @throws ApplicationFailure `Invalid` when it is no plan
+ */
 export function readPlan(json: string, redact: (text: string) => string): TerraformPlan {
-  const plan = planSchema.parse(JSON.parse(json));
+  const plan = parsePlan(json);
   const all = (plan.resource_changes ?? []).filter(({ mode }) => mode === 'managed');
   const { variables, attributes, places } = configurationOf(plan.configuration.root_module);
   const state = stateOf(plan.prior_state?.values?.root_module, attributes, redact);

@@ -1,16 +1,32 @@
 /** What the state holds of what the configuration sets: what an undo has to bring back. Pure. */
+import { z } from 'zod';
 import { type Fields, isFields, mapStrings, mask } from './values.js';
 
-export interface StateModule {
-  resources?: { address: string; mode: string; values?: Fields; sensitive_values?: unknown }[];
-  child_modules?: StateModule[];
-}
+const fields = z.record(z.string(), z.unknown());
 
-export interface ConfigModule {
-  resources?: { address: string; expressions?: Fields }[];
-  module_calls?: Record<string, { module?: ConfigModule }>;
-  variables?: Record<string, { sensitive?: boolean }>;
-}
+const stateResource = z.object({
+  address: z.string(),
+  mode: z.string(),
+  values: fields.optional(),
+  sensitive_values: z.unknown().optional(),
+});
+export const stateModule = z.object({
+  resources: z.array(stateResource).optional(),
+  get child_modules() {
+    return z.array(stateModule).optional();
+  },
+});
+type StateModule = z.infer<typeof stateModule>;
+
+const configResource = z.object({ address: z.string(), expressions: fields.optional() });
+export const configModule = z.object({
+  resources: z.array(configResource).optional(),
+  get module_calls() {
+    return z.record(z.string(), z.object({ module: configModule.optional() })).optional();
+  },
+  variables: z.record(z.string(), z.object({ sensitive: z.boolean().optional() })).optional(),
+});
+type ConfigModule = z.infer<typeof configModule>;
 
 export interface Configuration {
   variables: Record<string, { sensitive: boolean }>;

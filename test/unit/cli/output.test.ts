@@ -36,6 +36,26 @@ describe('output', () => {
     expect([json.output.terminal, json.output.color]).toEqual([false, false]);
   });
 
+  it.each([
+    ['a line break and a tab', 'a\n\tb', 'a\n\tb'],
+    ['our own colours', 'a \u001b[31mred\u001b[39m b', 'a \u001b[31mred\u001b[39m b'],
+    ['a title of the window', '\u001b]0;evil\u0007', '\\u001b]0;evil\\u0007'],
+    ['a cleared screen', '\u001b[2J\u001b[1;1H', '\\u001b[2J\\u001b[1;1H'],
+    ['a line that is written over', 'failed\rpromoted', 'failed\\u000dpromoted'],
+    ['writing turned round', '\u202edetomorp', '\\u202edetomorp'],
+    ['half a sign', '\ud83d', '\\ud83d'],
+  ])('shows %s, and nothing of it acts', (_what, text, shown) => {
+    const { output, out, err } = open();
+    output.print(text);
+    output.note(text);
+    expect([out, err]).toEqual([[`${shown}\n`], [`${shown}\n`]]);
+    output.draw([text]);
+    expect(out[1]).toBe(`${shown}\n`);
+    const plain = open({ color: false });
+    plain.output.print('\u001b[31mred');
+    expect(plain.out).toEqual(['\\u001b[31mred\n']);
+  });
+
   it('the outcome is the last line, whoever says it', () => {
     const { output, out } = open({ json: true });
     output.line({ type: 'outcome', status: 'promoted' });

@@ -1,5 +1,6 @@
 /** What a program of the plan's folder measures. */
-import { isObject, parseJson } from '../endpoint.js';
+import { parseEvidence } from '../../../platform/json.js';
+import { isObject } from '../endpoint.js';
 import type { Probe, Sample } from '../probe.js';
 import { type ProgramDeps, runProgram } from '../program.js';
 import type { Config } from './schema.js';
@@ -28,7 +29,7 @@ function readOutput(stdout: string): Sample {
       message: 'the program printed more than 64 KiB; expected one JSON object',
     };
   }
-  const value = parseJson(stdout);
+  const value = parseEvidence(stdout);
   if (isObject(value)) return { kind: 'sample', value };
   const found = stdout.trim() === '' ? 'nothing' : `"${stdout.trim().slice(0, 200)}"`;
   return { kind: 'inconclusive', message: `expected one JSON object on stdout, found ${found}` };

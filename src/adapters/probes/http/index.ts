@@ -4,6 +4,7 @@ import { readFile } from 'node:fs/promises';
 import type { Subject } from '../../../contract/activities.js';
 import type { Json } from '../../../plan/resolved.js';
 import type { HttpResponse } from '../../../platform/http.js';
+import { parseEvidence } from '../../../platform/json.js';
 import { PlanFileError, resolvePlanFile } from '../../../platform/plan-files.js';
 import type { References } from '../../../platform/references.js';
 import { callEndpoint, type NoSample, parseJson } from '../endpoint.js';
@@ -54,7 +55,7 @@ async function send(
 function describeReply({ status, headers, body, truncated, durationMs }: HttpResponse): Json {
   const base = { status, headers, durationMs };
   if (truncated || body === '') return base;
-  return { ...base, body: parseJson(body) ?? body };
+  return { ...base, body: parseEvidence(body) ?? body };
 }
 
 interface Body {

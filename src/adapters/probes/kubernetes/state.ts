@@ -39,15 +39,23 @@ export function describeState({ deployment, pods }: State, config: Config): Samp
   ]);
   const counted = statuses.filter((each) => container === undefined || each.name === container);
   const waiting = statuses.flatMap(({ state }) => state?.waiting?.reason ?? []);
+  const counts = {
+    desired: spec?.replicas ?? 1,
+    ready: status?.readyReplicas ?? 0,
+    available: status?.availableReplicas ?? 0,
+    updated: status?.updatedReplicas ?? 0,
+    unavailable: status?.unavailableReplicas ?? 0,
+    restarts: counted.reduce((sum, { restartCount }) => sum + restartCount, 0),
+  };
+  const wrong = Object.entries(counts).find(([, count]) => !Number.isSafeInteger(count) || count < 0);
+  if (wrong) {
+    const message = `${namespace}/${name} has ${wrong[0]} = ${String(wrong[1])}, which is no count`;
+    return { kind: 'inconclusive', message };
+  }
   return {
     kind: 'sample',
     value: {
-      desired: spec?.replicas ?? 1,
-      ready: status?.readyReplicas ?? 0,
-      available: status?.availableReplicas ?? 0,
-      updated: status?.updatedReplicas ?? 0,
-      unavailable: status?.unavailableReplicas ?? 0,
-      restarts: counted.reduce((sum, { restartCount }) => sum + restartCount, 0),
+      ...counts,
       waiting: [...new Set(waiting)].sort(),
       generation,
       image: shown.image ?? '',

@@ -1,7 +1,5 @@
 /** The figures of a load test that an earlier step of the rollout ran. */
-import type { Json } from '../../../plan/resolved.js';
 import type { ArtifactStore } from '../../../platform/artifacts.js';
-import { isObject, parseJson } from '../endpoint.js';
 import type { Probe } from '../probe.js';
 import type { Config } from './schema.js';
 import { readSummary } from './summary.js';
@@ -27,9 +25,9 @@ export function createLoadTestProbe({ artifacts }: LoadTestProbeDeps): Probe<Con
           message: `${step} left no summary (${name}): has it run in this rollout?`,
         };
       }
-      const metrics: Json | undefined = readSummary(parseJson(text));
-      if (isObject(metrics)) return { kind: 'sample', value: metrics };
-      return { kind: 'inconclusive', message: `${name} is not a k6 summary: it has no object "metrics"` };
+      const summary = readSummary(text);
+      if ('metrics' in summary) return { kind: 'sample', value: summary.metrics };
+      return { kind: 'inconclusive', message: `${name} is no summary of k6: it ${summary.wrong}` };
     },
   };
 }

@@ -8,7 +8,7 @@ const FIGURES = ['active', 'total', 'limit', 'idle', 'utilization', 'waiting', '
 
 /**
  * Sample: `{ pool: { active, total, limit, idle, utilization, waiting, timeoutsTotal }, config?, slowQueries? }` as
- * the endpoint gives it; utilization is total / limit in percent. A figure that is not a number spoils the whole
+ * the endpoint gives it; utilization is total / limit in percent. A figure that is not a number, or below zero, spoils the whole
  * sample: a pool that reports `"50"` is not understood, and nothing else it says is relied on.
  */
 export function createPoolMetricsProbe(): Probe<Config> {
@@ -34,8 +34,12 @@ function check(body: { [key: string]: Json }): Sample {
       message: 'the answer has no object "pool"; is "url" the database metrics?',
     };
   }
-  const wrong = FIGURES.filter((name) => pool[name] !== undefined && !Number.isFinite(pool[name]));
+  const wrong = FIGURES.filter((name) => pool[name] !== undefined && !isCount(pool[name]));
   if (wrong.length === 0) return { kind: 'sample', value: body };
   const found = wrong.map((name) => `pool.${name} = ${JSON.stringify(pool[name]).slice(0, 80)}`);
-  return { kind: 'inconclusive', message: `${found.join(', ')}: expected a number` };
+  return { kind: 'inconclusive', message: `${found.join(', ')}: expected a number of at least 0` };
+}
+
+function isCount(value: Json): boolean {
+  return typeof value === 'number' && Number.isFinite(value) && value >= 0;
 }

@@ -1,6 +1,7 @@
 /** One figure that Prometheus works out. */
 import type { HttpResponse } from '../../../platform/http.js';
-import { callEndpoint, parseJson } from '../endpoint.js';
+import { parseEvidence } from '../../../platform/json.js';
+import { callEndpoint } from '../endpoint.js';
 import type { Probe, Sample } from '../probe.js';
 import { readFailure, readResult } from './reply.js';
 import type { Config } from './schema.js';
@@ -39,7 +40,7 @@ function addressOf(url: string): string {
 function readReply({ status, body, truncated }: HttpResponse): Sample {
   if (truncated)
     return { kind: 'inconclusive', message: 'the answer is longer than 1 MiB; ask for one value' };
-  const json = parseJson(body);
+  const json = parseEvidence(body);
   const failed = readFailure(json);
   if (failed !== undefined) return { kind: 'error', message: `Prometheus says ${failed}` };
   if (status === 200) return readResult(json);

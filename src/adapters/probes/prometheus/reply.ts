@@ -56,7 +56,9 @@ function readPoint(
   // 0/0 is what a ratio without traffic gives.
   if (text.trim() === '' || !Number.isFinite(value))
     return inconclusive(`the query gives ${text}, no number`);
-  const at = new Date(seconds * 1000).toISOString();
+  const time = new Date(seconds * 1000);
+  if (Number.isNaN(time.getTime())) return inconclusive(`the query is of no time that there is (${seconds})`);
+  const at = time.toISOString();
   const figure = { value, labels, at };
   return { kind: 'sample', value: warnings && warnings.length > 0 ? { ...figure, warnings } : figure };
 }

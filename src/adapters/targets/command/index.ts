@@ -6,6 +6,7 @@ import { z } from 'zod';
 import type { Release } from '../../../contract/activities.js';
 import { ChildStartError, type runChild } from '../../../platform/children.js';
 import { invalid, notPermitted } from '../../../platform/failures.js';
+import { parseEvidence } from '../../../platform/json.js';
 import { LONGEST_LOG_BYTES, type Target, type TargetCall, type TargetStatus } from '../target.js';
 import { wholeLines } from '../whole-lines.js';
 import { type Config, traits } from './schema.js';
@@ -18,7 +19,16 @@ export interface CommandTargetDeps {
 
 const LONGEST_ERROR = 600;
 
-const releaseSchema = z.object({ id: z.string().min(1), version: z.string().min(1), url: z.string().min(1) });
+/** They stand in history, environment, details and notices. */
+const word = z.string().regex(/^[^\p{Cc}\p{Cf}]{1,200}$/u);
+const releaseSchema = z.object({
+  id: word,
+  version: word,
+  url: z
+    .string()
+    .max(2_048)
+    .refine((text) => URL.canParse(text)),
+});
 const statusSchema = z.object({ live: releaseSchema, candidate: releaseSchema.nullable() });
 
 type Verb = keyof Config;
@@ -57,17 +67,17 @@ function readStatus(stdout: string): TargetStatus {
 function readOutput<T>(verb: Verb, stdout: string, schema: z.ZodType<T>): T {
   const expected =
     verb === 'status' ? '{"live":{"id","version","url"},"candidate":{…}|null}' : '{"id","version","url"}';
-  let json: unknown;
-  try {
-    json = JSON.parse(stdout);
-  } catch {
-    throw invalid(`The command target's ${verb} printed no JSON; expected ${expected} on stdout.`);
+  const json = parseEvidence(stdout);
+  if (json === undefined) {
+    throw invalid(
+      `The command target's ${verb} printed no JSON, or a key twice; expected ${expected} on stdout.`,
+    );
   }
   const parsed = schema.safeParse(json);
   if (parsed.success) return parsed.data;
-  const faults = parsed.error.issues.map(({ path, message }) => `${path.join('.') || 'output'}: ${message}`);
+  const places = parsed.error.issues.map(({ path }) => path.join('.') || 'all of it');
   throw invalid(
-    `The command target's ${verb} printed something else than ${expected}: ${faults.join('; ')}.`,
+    `The command target's ${verb} printed something else than ${expected}. Look at ${places.join(', ')}: id and version have 1 to 200 characters that can be seen, url is an address.`,
   );
 }
 

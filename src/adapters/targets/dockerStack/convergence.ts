@@ -82,7 +82,7 @@ const taskSchema = z.object({ CurrentState: z.string(), Error: z.string() });
 /** What ended its tasks, the newest first. */
 async function failedTasks(docker: CallDocker, { name }: Service): Promise<string[]> {
   const argv = ['service', 'ps', '--no-trunc', '--format', '{{json .}}', name];
-  const tasks = parseLines((await docker(argv)).stdout, taskSchema);
+  const tasks = parseLines('docker service ps', (await docker(argv)).stdout, taskSchema);
   const failed = tasks.filter(({ CurrentState }) => /^(Failed|Rejected)/.test(CurrentState));
   return failed.map(({ Error: why, CurrentState }) => why || CurrentState);
 }

@@ -5,10 +5,12 @@
 import { createHash } from 'node:crypto';
 import { z } from 'zod';
 import type { CallDocker } from './docker.js';
-import { parseLines, type Stack } from './stack.js';
+import { parseLines, parseReply, type Stack } from './stack.js';
 
 const serviceSchema = z.object({ digest: z.string(), image: z.string(), imageLabel: z.string() });
 const recordSchema = z.record(z.string(), serviceSchema);
+
+const configsSchema = z.array(z.object({ Spec: z.object({ Data: z.string() }) }));
 
 export type StackRecord = z.infer<typeof recordSchema>;
 export type ServiceRecord = z.infer<typeof serviceSchema>;
@@ -34,7 +36,9 @@ export async function writeRecord(docker: CallDocker, { name: stack, id, service
   });
   const filter = ['--filter', `label=${STACK_LABEL}=${stack}`];
   const { stdout } = await docker(['config', 'ls', ...filter, '--format', '{{json .}}']);
-  const others = parseLines(stdout, z.object({ Name: z.string() })).filter(({ Name }) => Name !== name);
+  const others = parseLines('docker config ls', stdout, z.object({ Name: z.string() })).filter(
+    ({ Name }) => Name !== name,
+  );
   for (const { Name } of others)
     await docker(['config', 'rm', Name], { answers: /not found|no such config/i });
 }
@@ -49,6 +53,7 @@ export async function readRecord(
     answers: /not found|no such config/i,
   });
   if (!ok) return undefined;
-  const [config] = z.array(z.object({ Spec: z.object({ Data: z.string() }) })).parse(JSON.parse(stdout));
-  return recordSchema.parse(JSON.parse(Buffer.from(config?.Spec.Data ?? '', 'base64').toString('utf8')));
+  const [config] = parseReply('docker config inspect', stdout, configsSchema);
+  const text = Buffer.from(config?.Spec.Data ?? '', 'base64').toString('utf8');
+  return parseReply(`docker config inspect ${nameOf(stack, id)}`, text, recordSchema);
 }

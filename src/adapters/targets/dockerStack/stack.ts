@@ -25,7 +25,12 @@ const inspectedSchema = z.array(
     UpdateStatus: z.object({ State: z.string().optional(), Message: z.string().optional() }).nullish(),
   }),
 );
-const listedSchema = z.object({ ID: z.string(), Name: z.string(), Replicas: z.string() });
+const listedSchema = z.object({
+  ID: z.string().min(1),
+  Name: z.string(),
+  /** `3/3`, `3/3 (max 1 per node)`, `0/1 (1/1 completed)`. What is no such figure must not pass for "none is wanted". */
+  Replicas: z.string().regex(/^\d{1,9}\/\d{1,9}( |$)/),
+});
 
 export interface Service {
   name: string;
@@ -70,17 +75,19 @@ export async function readStack(
   const { stdout, ok } = await docker(['stack', 'services', '--format', JSON_LINES, stack], {
     answers: /nothing found in stack/i,
   });
-  const listed = ok ? parseLines(stdout, listedSchema) : [];
+  const listed = ok ? parseLines('docker stack services', stdout, listedSchema) : [];
   if (listed.length === 0) {
     throw invalid(
       `The swarm has no stack "${stack}", so there is nothing that an undo could bring back. Deploy it once (docker stack deploy), or correct "stack".`,
     );
   }
-  const inspected = await docker(['service', 'inspect', ...listed.map(({ ID }) => ID)]);
-  const services = inspectedSchema
-    .parse(JSON.parse(inspected.stdout))
+  const { stdout: inspected } = await docker(['service', 'inspect', ...listed.map(({ ID }) => ID)]);
+  const services = parseReply('docker service inspect', inspected, inspectedSchema)
     .map((one) => describe(one, listed.find(({ ID }) => one.ID.startsWith(ID))?.Replicas ?? ''))
     .sort((a, b) => (a.name < b.name ? -1 : 1));
+  if (services.length !== listed.length) {
+    throw new Error(`docker service inspect tells of ${services.length} services of ${listed.length}.`);
+  }
   const idBy = (digestBy: (service: Service) => string) =>
     `${stack}@${digestOf(Object.fromEntries(services.map((one) => [one.name, digestBy(one)])))}`;
   return {
@@ -163,9 +170,26 @@ function digestOf(value: unknown): string {
   return createHash('sha256').update(toCanonicalJson(value)).digest('hex').slice(0, DIGEST_LENGTH);
 }
 
-export function parseLines<T>(stdout: string, schema: z.ZodType<T>): T[] {
+/** One object a line. @throws as `parseReply` */
+export function parseLines<T>(verb: string, stdout: string, schema: z.ZodType<T>): T[] {
   const lines = stdout.split('\n').filter((line) => line.trim() !== '');
-  return lines.map((line) => schema.parse(JSON.parse(line)));
+  return lines.map((line) => parseReply(verb, line, schema));
+}
+
+/** @throws Error that may be repeated when it is cut off, ApplicationFailure `Invalid` when it is something else */
+export function parseReply<T>(verb: string, stdout: string, schema: z.ZodType<T>): T {
+  let reply: unknown;
+  try {
+    reply = JSON.parse(stdout);
+  } catch {
+    throw new Error(`${verb} printed something that is cut off or is not JSON.`);
+  }
+  const { success, data, error } = schema.safeParse(reply);
+  if (success) return data;
+  const places = error.issues.slice(0, 3).map(({ path }) => path.join('.') || 'all of it');
+  throw invalid(
+    `${verb} printed something else than expected (${places.join(', ')}). Is it Docker 20.10 or newer?`,
+  );
 }
 
 /** The tag of its image; without one the start of its digest. */
