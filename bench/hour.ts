@@ -50,7 +50,7 @@ export async function watchForAnHour(session: Session, recorded?: ClosedRollout)
   const { activities } = createFakeWorld();
   const world = recorded ? answerAsRecorded(recorded.history, activities) : activities;
   session.log(`history: an hour of monitoring, ${TIMES_AS_FAST} times as fast`);
-  const env = await startServer(session);
+  const { env } = await startServer(session);
   await startWorkers(session, env, [
     { taskQueue: TASK_QUEUE, workflowBundle: { code }, activities: { ...world } },
     { taskQueue: LONG_TASK_QUEUE, activities: { ...world, sampleProbes } },

@@ -18,6 +18,7 @@ const MEASURES: Record<string, () => Promise<Measure>> = {
   replay: async () => (await import('./replay.js')).measureReplay,
   history: async () => (await import('./history.js')).measureHistory,
   restoration: async () => (await import('./restoration.js')).measureRestoration,
+  monitors: async () => (await import('./monitors.js')).measureMonitors,
   dropped: async () => (await import('./dropped-requests.js')).measureDroppedRequests,
 };
 

@@ -53,7 +53,7 @@ export async function startPair(
   bundles: Bundles,
   activities: HeadgateActivities,
 ): Promise<Pair> {
-  const env = await startServer(session);
+  const { env } = await startServer(session);
   const bareActivities: BareActivities = { async doNothing() {} };
   await startWorkers(session, env, [
     { taskQueue: TASK_QUEUE, workflowBundle: { code: bundles.rollout }, activities: { ...activities } },

@@ -1,5 +1,4 @@
 /** What a rollout of the benchmark changes: a Deployment behind a Service in a namespace of its own, and a worker. */
-import { type ChildProcess, spawn } from 'node:child_process';
 import { randomUUID } from 'node:crypto';
 import { appendFile, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
@@ -18,9 +17,10 @@ import { LOOPBACK, listen } from '../sandbox/ports.js';
 import { Headgate, type RolloutState } from '../src/client.js';
 import { toCanonicalJson } from '../src/plan/canonical.js';
 import { loadPlan } from '../src/platform/load-plan.js';
-import { ROOT, until } from '../test/support/product.js';
+import { until } from '../test/support/product.js';
 import { startServer } from './server.js';
 import type { Session } from './session.js';
+import { startWorker } from './worker.js';
 
 const NAME = 'shop';
 const REPLICAS = 2;
@@ -59,9 +59,9 @@ export async function openWorld(session: Session, kubeconfig: string): Promise<R
   session.own(async () => core.deleteNamespace({ name: namespace }));
   await core.createNamespace({ body: { metadata: { name: namespace } } });
   await createApplication(kube, namespace);
-  const server = await startServer(session);
-  process.env.TEMPORAL_ADDRESS = server.connection.options.address;
-  await startWorker(session, kubeconfig);
+  const { address } = await startServer(session);
+  process.env.TEMPORAL_ADDRESS = address;
+  await startWorker(session, { TEMPORAL_ADDRESS: address, KUBECONFIG: kubeconfig });
   const headgate = await Headgate.connect();
   session.own(() => headgate.close());
   const endpoints = await openEndpoints(session);
@@ -140,32 +140,6 @@ async function createApplication(kube: KubeConfig, namespace: string): Promise<v
     namespace,
     body: { metadata: { name: NAME }, spec: { selector: labels, ports: [{ port: 80, targetPort: 8080 }] } },
   });
-}
-
-/** The product's own, from `dist`, as its users start it. */
-async function startWorker(session: Session, kubeconfig: string): Promise<void> {
-  let worker: ChildProcess | undefined;
-  let said = '';
-  session.own(async () => {
-    if (!worker || worker.exitCode !== null) return;
-    const ended = new Promise((resolve) => worker?.once('exit', resolve));
-    worker.kill('SIGTERM');
-    await ended;
-  });
-  worker = spawn(process.execPath, [join(ROOT, 'dist/src/cli/main.js'), 'worker'], {
-    env: { ...process.env, HEADGATE_HOME: session.folder, KUBECONFIG: kubeconfig },
-    stdio: ['ignore', 'pipe', 'pipe'],
-  });
-  for (const stream of [worker.stdout, worker.stderr]) {
-    stream?.on('data', (chunk: Buffer) => {
-      said = `${said}${chunk.toString()}`.slice(-4_000);
-    });
-  }
-  await until(
-    async () => /^ready: polling/m.test(said),
-    PATIENCE_MS,
-    async () => `the worker says: ${said}`,
-  );
 }
 
 interface Endpoints {

@@ -9,7 +9,7 @@ export interface Spread {
 
 export interface Row {
   what: string;
-  unit: 'ms' | 'events' | 'events/s' | 'KB' | 'requests';
+  unit: 'ms' | 'events' | 'events/s' | 'KB' | 'requests' | 'samples';
   measured: Spread;
   beside?: Spread & { what: string };
   /** Measured to beside: the median of the pairs' ratios where runs alternate. */

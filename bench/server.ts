@@ -12,16 +12,23 @@ import type { Session } from './session.js';
 
 const NAMESPACE = 'default';
 
-export async function startServer(session: Session): Promise<TestWorkflowEnvironment> {
+export interface BenchServer {
+  env: TestWorkflowEnvironment;
+  /** `host:port` */
+  address: string;
+  pid: number;
+}
+
+export async function startServer(session: Session): Promise<BenchServer> {
   const { path } = await resolveTool('temporal', { log: session.log, signal: session.interrupted });
   const address = `${LOOPBACK}:${await freePort()}`;
   const starting = startDevServer(path, address, join(session.folder, 'temporal.log'));
   session.own(async () => (await starting).stop());
-  await starting;
+  const { pid } = await starting;
   quiet();
   const env = await TestWorkflowEnvironment.createFromExistingServer({ address, namespace: NAMESPACE });
   session.own(() => env.teardown());
-  return env;
+  return { env, address, pid };
 }
 
 function startDevServer(program: string, address: string, log: string) {
