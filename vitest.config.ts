@@ -29,7 +29,7 @@ export default defineConfig({
       project('parts', { order: 1, timeoutMs: 60_000 }),
       // A control plane that somebody names.
       project('kubernetes', { order: 2, timeoutMs: 60_000 }),
-      project('workflows', { order: 3, timeoutMs: 60_000 }),
+      project('workflows', { order: 3, timeoutMs: 60_000, maxConcurrency: 12 }),
       // The time-skipping server has one clock for all.
       project('timeskip', { order: 4, timeoutMs: 120_000 }),
       project('e2e', { order: 5, timeoutMs: 300_000 }),

@@ -7,6 +7,7 @@
  */
 import {
   ApplicationFailure,
+  CancellationScope,
   condition,
   defineQuery,
   defineSignal,
@@ -16,7 +17,7 @@ import {
 import { FAILURES, MESSAGE_NAMES, type MessageName, PROGRESS_QUERY } from '../contract/messages.js';
 import type { Progress } from '../contract/progress.js';
 import type { Answer, Run } from './run.js';
-import { now } from './stop.js';
+import { now, stopOfCancel } from './stop.js';
 
 type Input = Record<string, unknown>;
 
@@ -36,7 +37,7 @@ const CHECKS: Record<MessageName, Check> = {
   abort: (run) => {
     if (run.progress.outcome) return `the rollout has ended: ${run.progress.outcome}`;
     if (run.progress.stop)
-      return `it is on its way back already (${run.progress.stop.kind}); an abort changes nothing`;
+      return `it is on its way back already (${run.progress.stop.kind}), and goes it to the end`;
     if (run.progress.phase === 'settling')
       return 'the last gate has passed and the old release is being retired';
     return undefined;
@@ -81,6 +82,16 @@ const APPLY: Record<MessageName, Apply> = {
   skip: (run, input) => answer(run, input, 'skip'),
   accept: (run, input) => answer(run, input, 'accept'),
 };
+
+/** The UI's Cancel does what an abort does, or says as an abort would why it does nothing. */
+export function heedCancel(run: Run): void {
+  void CancellationScope.current().cancelRequested.catch(() => {
+    const why = CHECKS.abort(run, {});
+    if (why) run.progress.ignored = { signal: 'cancel', at: now(), why };
+    else run.turnRound(stopOfCancel(run.currentStep));
+    run.changed();
+  });
+}
 
 export function listen(run: Run): void {
   setMessageHandlers(run, 'abort');

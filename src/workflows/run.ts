@@ -100,8 +100,6 @@ export class Run {
   answers: Answer[] = [];
   /** Who has signed the start. */
   initiator: { by: string; key: string } | undefined;
-  /** Set by abort, deadline and refusal, before the forward scope is cancelled. */
-  stop: StopReason | undefined;
   /** The step that is being carried out. */
   currentStep: string | undefined;
   /**
@@ -169,13 +167,17 @@ export class Run {
     return settled;
   }
 
-  /** First reason wins; the forward flow ends at its next await, or where the caller throws what this returns. */
+  /**
+   * First reason wins, and after the last gate none does; the forward flow ends at its next await, or where the caller
+   * throws what this returns. Shown at once: what is at work may take its time to end.
+   */
   turnRound(stop: StopReason): CancelledFailure {
-    if (!this.stop) {
-      this.stop = stop;
+    if (!this.progress.stop && !['settling', 'closed'].includes(this.progress.phase)) {
+      this.progress.stop = stop;
+      this.changed();
       this.forward.cancel();
     }
-    return new CancelledFailure(this.stop.message);
+    return new CancelledFailure(this.progress.stop?.message ?? stop.message);
   }
 
   stageOf(step: ResolvedStep): ResolvedStage {
