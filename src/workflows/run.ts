@@ -50,6 +50,8 @@ import { beginProgress, clip, compactProgress, INTERIM_LIMIT_BYTES, MEMO_LIMIT_B
 import { now } from './stop.js';
 
 const MEASUREMENTS_KEPT = 20;
+/** A command that is cut mends nothing. */
+const LONGEST_NOTICE_LINE = 2_000;
 const NOTICE_GRACE = '20s';
 
 /** A step that may have changed something, with all that its undo needs. */
@@ -342,7 +344,7 @@ export class Run {
       moment,
       outcome: this.progress.outcome,
       title,
-      lines: lines.map((line) => clip(line)),
+      lines: lines.map((line) => clip(line, LONGEST_NOTICE_LINE)),
       commands: commandsOf(this.context, moment, asked),
     };
     const notifiers = this.plan.notify.filter(({ when }) => when.includes(moment));

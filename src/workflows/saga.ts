@@ -5,11 +5,12 @@
  * It runs shielded from cancellation. One undo that fails does not stop the others; afterwards the rollout
  * stays open, names what is left, and waits for `retry` or `accept`.
  */
-import { ApplicationFailure } from '@temporalio/workflow';
+import { ApplicationFailure, patched } from '@temporalio/workflow';
 import type { UndoResult } from '../contract/activities.js';
 import { FAILURES } from '../contract/messages.js';
 import type { Compensation, StopReason } from '../contract/progress.js';
 import { outcomeLines } from './notice-lines.js';
+import { clip } from './progress.js';
 import type { Run, SagaEntry } from './run.js';
 import { type RestorationCheck, verbsOf } from './steps/index.js';
 import { describeError, now, rootCause } from './stop.js';
@@ -40,12 +41,35 @@ async function undoAll(run: Run, entries: SagaEntry[]): Promise<void> {
   if (run.isWhole) await secureAll(run, reverting);
   await inPhase(run, reverting, 'stop', (entry) => undoOf(entry)?.stop?.(run, entry.step, entry.look));
   await inPhase(run, reverting, 'state', (entry) => undoOf(entry)?.state?.(run, entry.step, entry.look));
+  reverting.push(...reopenStartedFrom(run, entries, reverting));
   // Of all entries: a retry goes through what failed only, and has to know what was undone before it.
   const undone = new Set(entries.filter(({ done }) => done.has('state')).map(({ step }) => step.name));
   await inPhase(run, reverting, 'restart', (entry) =>
     undoOf(entry)?.restart?.(run, entry.step, entry.look, undone),
   );
   await measureRestoration(run, reverting);
+}
+
+/**
+ * Released earlier than what it starts from: it may have been started again in between, by whatever keeps it running.
+ * It is started and measured anew.
+ */
+function reopenStartedFrom(run: Run, entries: SagaEntry[], reverting: SagaEntry[]): SagaEntry[] {
+  const undoneNow = reverting.filter((entry) => !isOver(entry)).map(({ step }) => step.name);
+  const reopened = entries.filter(
+    ({ step, compensation }) =>
+      compensation.status === 'undone' &&
+      step.kind === 'deploy' &&
+      step.config.startsFrom.some((name) => undoneNow.includes(name)),
+  );
+  // A run that was begun by a worker without this has no place for its commands.
+  if (reopened.length === 0 || !patched('restart-late')) return [];
+  for (const { step, compensation, done } of reopened) {
+    done.delete('restart');
+    compensation.status = 'undoing';
+    run.markStep(step.name, 'undoing');
+  }
+  return reopened;
 }
 
 /** Once: what failed is there to tell of itself only until it is stopped. */
@@ -57,8 +81,8 @@ async function secureAll(run: Run, entries: SagaEntry[]): Promise<void> {
   }
 }
 
-function undoOf(entry: SagaEntry) {
-  return verbsOf(entry.step).undo;
+function undoOf({ step }: Pick<SagaEntry, 'step'>) {
+  return verbsOf(step).undo;
 }
 
 /** What the plan says of a step's effect on the way back; `ask` asks once. */
@@ -146,7 +170,7 @@ function failMeasured(run: Run, entry: SagaEntry, against: RestorationCheck[]): 
     item: against.map(({ what }) => what).join(', '),
     found: against.map(({ found }) => found).join(', '),
     expected: against.map(({ expected }) => expected).join(', '),
-    command: undoOf(entry)?.mend(entry.step, entry.look),
+    command: commandOf(run, entry),
     at: now(),
   } satisfies Partial<Compensation>);
   run.endStep(entry.step.name, 'undoFailed');
@@ -159,12 +183,19 @@ function fail(run: Run, entry: SagaEntry, error: unknown): void {
   Object.assign(entry.compensation, {
     status: 'failed',
     item: entry.step.name,
-    command: undoOf(entry)?.mend(entry.step, entry.look),
+    found: clip(`not known, for it could not be undone: ${describeError(error)}`),
+    expected: entry.compensation.description,
+    command: commandOf(run, entry),
     ...(isDetail(detail) ? detail : {}),
     error: describeError(error),
     at: now(),
   });
   run.endStep(entry.step.name, 'undoFailed', describeError(error));
+}
+
+function commandOf(run: Run, { step, look }: SagaEntry): string | undefined {
+  const deed = { runId: run.deedsRunId, version: run.context.version, isGone: run.gone.has(step.name) };
+  return undoOf({ step })?.mend(step, look, deed);
 }
 
 function isDetail(value: unknown): value is Partial<Compensation> {

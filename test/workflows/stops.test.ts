@@ -73,6 +73,9 @@ async function stopNow(row: Row, stop: Stop): Promise<string | undefined> {
   return answer;
 }
 
+/** Whose the lock is. */
+const timesAsked = ({ events }: Row) => events.filter((event) => event === 'began describeLockHolder').length;
+
 /** Where in the events of a row something was taken back. */
 function undoingOf({ events }: Row): number[] {
   return [...events.keys()].filter((at) =>
@@ -98,6 +101,7 @@ test('before the first workflow task: obeyed before anything is touched', async 
 describe.each(FORWARD)('$name', { concurrent: true }, (state) => {
   test.each(GENTLE)('%s: answered at once, and all is as it was', async (stop) => {
     const row = await open(FORWARD, state, stop);
+    const asked = timesAsked(row);
     expect(await stopNow(row, stop)).toBeUndefined();
     const kind = stop === 'cancel' ? 'cancel' : 'abort';
     if (state.held) {
@@ -122,6 +126,7 @@ describe.each(FORWARD)('$name', { concurrent: true }, (state) => {
     const ended = row.events.indexOf(`ended ${state.held?.activity}`);
     if (!state.reads) expect(undoingOf(row).filter((at) => at < ended)).toEqual([]);
     if (state.locked) {
+      expect(timesAsked(row)).toBeLessThanOrEqual(asked + 1);
       const lock = servers.client.workflow.getHandle(row.lockId);
       expect((await lock.describe()).status.name).toBe('RUNNING');
     }
