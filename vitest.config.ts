@@ -37,7 +37,7 @@ export default defineConfig({
       // A control plane that somebody names.
       project('kubernetes', { order: 2, timeoutMs: 60_000, files: 2 }),
       project('timed', { order: 3, timeoutMs: 60_000 }),
-      project('workflows', { order: 4, timeoutMs: 60_000, files: 2 }),
+      project('workflows', { order: 4, timeoutMs: 60_000, files: 2, maxConcurrency: 12 }),
       // The time-skipping server has one clock for all.
       project('timeskip', { order: 5, timeoutMs: 120_000 }),
       project('e2e', { order: 6, timeoutMs: 300_000 }),

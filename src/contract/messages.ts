@@ -60,6 +60,8 @@ export const FAILURES = {
   refused: 'Refused',
   /** Someone else changed the thing meanwhile; details: [{ item, found, expected, command }]. */
   conflict: 'Conflict',
+  /** Somebody else holds it, and may let it go: repeated; details as of a conflict. */
+  locked: 'Locked',
   /** Wrong configuration, missing permission, malformed reply: repeating does not help. */
   invalid: 'Invalid',
   /** Nobody can tell whether it was done, so that it may not be repeated by itself. */

@@ -47,6 +47,17 @@ export function conflict(details: ConflictDetails): ApplicationFailure {
   return permanent(FAILURES.conflict, message, { ...details });
 }
 
+/** Somebody else holds it and may let it go, so that it may be repeated. Details as of a conflict. */
+export function locked(message: string, details: ConflictDetails): ApplicationFailure {
+  return ApplicationFailure.create({ type: FAILURES.locked, message, details: [details] });
+}
+
+/** What `locked` was given, or undefined for any other failure. */
+export function lockedBy(error: unknown): ConflictDetails | undefined {
+  if (!(error instanceof ApplicationFailure) || error.type !== FAILURES.locked) return undefined;
+  return error.details?.[0] as ConflictDetails;
+}
+
 function permanent(type: string, message: string, details?: Json): ApplicationFailure {
   return ApplicationFailure.create({
     type,

@@ -7,6 +7,7 @@
  */
 import {
   ApplicationFailure,
+  CancellationScope,
   condition,
   defineQuery,
   defineSignal,
@@ -18,7 +19,7 @@ import { toAnswerText, toLine } from '../contract/plain-text.js';
 import type { Progress } from '../contract/progress.js';
 import { clip } from './progress.js';
 import type { Answer, Run } from './run.js';
-import { now } from './stop.js';
+import { now, stopOfCancel } from './stop.js';
 
 type Input = Record<string, unknown>;
 
@@ -39,7 +40,7 @@ const CHECKS: Record<MessageName, Check> = {
   abort: (run) => {
     if (run.progress.outcome) return `the rollout has ended: ${run.progress.outcome}`;
     if (run.progress.stop)
-      return `it is on its way back already (${run.progress.stop.kind}); an abort changes nothing`;
+      return `it is on its way back already (${run.progress.stop.kind}), and goes it to the end`;
     if (run.progress.phase === 'settling')
       return 'the last gate has passed and the old release is being retired';
     return undefined;
@@ -84,6 +85,16 @@ const APPLY: Record<MessageName, Apply> = {
   skip: (run, input) => answer(run, input, 'skip'),
   accept: (run, input) => answer(run, input, 'accept'),
 };
+
+/** The UI's Cancel does what an abort does, or says as an abort would why it does nothing. */
+export function heedCancel(run: Run): void {
+  void CancellationScope.current().cancelRequested.catch(() => {
+    const why = CHECKS.abort(run, {});
+    if (why) run.progress.ignored = { signal: 'cancel', at: now(), why };
+    else run.turnRound(stopOfCancel(run.currentStep));
+    run.changed();
+  });
+}
 
 export function listen(run: Run): void {
   setMessageHandlers(run, 'abort');

@@ -28,7 +28,7 @@ export async function lock(): Promise<void> {
 /** Gives the locks back, and returns when the server has closed them. */
 export type GiveBack = () => Promise<void>;
 
-/** A rollout that is refused one lock gives back those that it had. */
+/** A rollout that is refused one lock, or stopped before it has all of them, gives back those that it had. */
 export async function takeLocks(run: Run): Promise<GiveBack> {
   // Below a shielded scope: a cancel of the rollout must not give the locks back before the undo.
   const scope = await CancellationScope.nonCancellable(async () => new CancellationScope());
@@ -43,7 +43,7 @@ export async function takeLocks(run: Run): Promise<GiveBack> {
     await Promise.all(held);
   };
   const taken = await run.sideBySide(lockedResources(run.plan), (resource) =>
-    scope.run(() => takeLock(resource, memo)),
+    takeLock(resource, memo, scope),
   );
   held.push(...taken.flatMap((each) => (each.status === 'fulfilled' ? [each.value.closed] : [])));
   const refusal = taken.find((each) => each.status === 'rejected');
@@ -54,18 +54,18 @@ export async function takeLocks(run: Run): Promise<GiveBack> {
   return giveBack;
 }
 
-/** @returns a promise that settles when the lock has been given back, wrapped so that nobody waits for it here */
-async function takeLock(resource: string, memo: Record<string, string>): Promise<{ closed: Promise<void> }> {
+/**
+ * The lock lives in `scope`; the waiting for it ends with the caller's.
+ * @returns a promise that settles when the lock has been given back, wrapped so that nobody waits for it here
+ */
+async function takeLock(
+  resource: string,
+  memo: Record<string, string>,
+  scope: CancellationScope,
+): Promise<{ closed: Promise<void> }> {
   for (let attempt = 1; ; attempt += 1) {
     try {
-      const child = await startChild(LOCK_WORKFLOW, {
-        workflowId: lockWorkflowId(resource),
-        parentClosePolicy: ParentClosePolicy.TERMINATE,
-        cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
-        memo,
-        staticSummary: `held by rollout/${memo.application}`,
-      });
-      return { closed: child.result().catch(() => undefined) };
+      return await scope.run(() => holdLock(resource, memo));
     } catch (error) {
       if (!(rootCause(error) instanceof WorkflowExecutionAlreadyStartedError)) throw error;
       const holder = await quick(`who holds ${resource}`).describeLockHolder({ resource });
@@ -80,6 +80,17 @@ async function takeLock(resource: string, memo: Record<string, string>): Promise
       await sleep('1s', { summary: `wait for ${resource}` });
     }
   }
+}
+
+async function holdLock(resource: string, memo: Record<string, string>): Promise<{ closed: Promise<void> }> {
+  const child = await startChild(LOCK_WORKFLOW, {
+    workflowId: lockWorkflowId(resource),
+    parentClosePolicy: ParentClosePolicy.TERMINATE,
+    cancellationType: ChildWorkflowCancellationType.WAIT_CANCELLATION_COMPLETED,
+    memo,
+    staticSummary: `held by rollout/${memo.application}`,
+  });
+  return { closed: child.result().catch(() => undefined) };
 }
 
 /** Sorted, without repetition. */

@@ -25,7 +25,7 @@ import type { ApprovalStep, ResolvedStage, ResolvedStep } from '../plan/resolved
 import { quick } from './activity-options.js';
 import { adopt, stopOfTakeBack } from './adopt.js';
 import { adviseOn } from './advice.js';
-import { listen } from './answers.js';
+import { heedCancel, listen } from './answers.js';
 import { identifyInitiator } from './identity.js';
 import { type GiveBack, takeLocks } from './lock.js';
 import { mayStart } from './may-start.js';
@@ -42,6 +42,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
   const forward = new CancellationScope();
   const run = new Run(input, forward, lookAt);
   listen(run);
+  heedCancel(run);
   run.changed();
   if (input.takeBack) return await takeBackAnother(run, input.takeBack);
   let giveBack: GiveBack | undefined;
@@ -52,7 +53,7 @@ export async function rollout(input: RolloutInput): Promise<RolloutResult> {
       await carryOut(run);
     });
   } catch (error) {
-    const stop = run.stop ?? stopOf(error, run.currentStep);
+    const stop = run.progress.stop ?? stopOf(error, run.currentStep);
     return await CancellationScope.nonCancellable(() => goBack(run, stop, giveBack));
   }
   return await CancellationScope.nonCancellable(async () => {
@@ -74,6 +75,8 @@ async function carryOut(run: Run): Promise<void> {
       await carryOutStep(run, step);
     }
   }
+  // The last activity may end well although it was told to stop: then nothing has thrown.
+  if (run.progress.stop && patched('late-stop')) throw new CancelledFailure(run.progress.stop.message);
   // Nothing awaits between here and `settling`, so an abort is either before or too late, never half.
   run.enterPhase('settling');
 }
@@ -208,9 +211,10 @@ async function showChanged(run: Run): Promise<void> {
 async function takeBackAnother(run: Run, takeBack: TakeBack): Promise<RolloutResult> {
   run.progress.undoes = `${run.progress.application}/${takeBack.deeds.runId}`;
   const stop = stopOfTakeBack(takeBack);
+  // There is no way forward that an abort could end.
+  run.progress.stop = stop;
   return CancellationScope.nonCancellable(async () => {
     if (takeBack.accept) {
-      run.progress.stop = stop;
       run.progress.acceptedBy = takeBack.by;
       run.progress.left.push(...takeBack.deeds.records.map(({ step }) => `${step}: as the run has left it`));
       await close(run, 'rollbackIncomplete', undefined);

@@ -51,6 +51,8 @@ import { beginProgress, clip, compactProgress, INTERIM_LIMIT_BYTES, MEMO_LIMIT_B
 import { now } from './stop.js';
 
 const MEASUREMENTS_KEPT = 20;
+/** A command that is cut mends nothing. */
+const LONGEST_NOTICE_LINE = 2_000;
 const NOTICE_GRACE = '20s';
 
 /** A step that may have changed something, with all that its undo needs. */
@@ -103,8 +105,6 @@ export class Run {
   answers: Answer[] = [];
   /** Who has signed the start. */
   initiator: { by: string; key: string } | undefined;
-  /** Set by abort, deadline and refusal, before the forward scope is cancelled. */
-  stop: StopReason | undefined;
   /** The step that is being carried out. */
   currentStep: string | undefined;
   /**
@@ -172,13 +172,17 @@ export class Run {
     return settled;
   }
 
-  /** First reason wins; the forward flow ends at its next await, or where the caller throws what this returns. */
+  /**
+   * First reason wins, and after the last gate none does; the forward flow ends at its next await, or where the caller
+   * throws what this returns. Shown at once: what is at work may take its time to end.
+   */
   turnRound(stop: StopReason): CancelledFailure {
-    if (!this.stop) {
-      this.stop = stop;
+    if (!this.progress.stop && !['settling', 'closed'].includes(this.progress.phase)) {
+      this.progress.stop = stop;
+      this.changed();
       this.forward.cancel();
     }
-    return new CancelledFailure(this.stop.message);
+    return new CancelledFailure(this.progress.stop?.message ?? stop.message);
   }
 
   stageOf(step: ResolvedStep): ResolvedStage {
@@ -343,7 +347,7 @@ export class Run {
       moment,
       outcome: this.progress.outcome,
       title,
-      lines: lines.map((line) => clip(line)),
+      lines: lines.map((line) => clip(line, LONGEST_NOTICE_LINE)),
       commands: commandsOf(this.context, moment, asked),
     };
     const notifiers = this.plan.notify.filter(({ when }) => when.includes(moment));

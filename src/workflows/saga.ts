@@ -10,6 +10,7 @@ import type { UndoResult } from '../contract/activities.js';
 import { FAILURES } from '../contract/messages.js';
 import type { Compensation, StopReason } from '../contract/progress.js';
 import { outcomeLines } from './notice-lines.js';
+import { clip } from './progress.js';
 import type { Run, SagaEntry } from './run.js';
 import { type RestorationCheck, verbsOf } from './steps/index.js';
 import { describeError, now, rootCause } from './stop.js';
@@ -87,8 +88,8 @@ async function secureAll(run: Run, entries: SagaEntry[]): Promise<void> {
   }
 }
 
-function undoOf(entry: SagaEntry) {
-  return verbsOf(entry.step).undo;
+function undoOf({ step }: Pick<SagaEntry, 'step'>) {
+  return verbsOf(step).undo;
 }
 
 /** What the plan says of a step's effect on the way back; `ask` asks once. */
@@ -176,7 +177,7 @@ function failMeasured(run: Run, entry: SagaEntry, against: RestorationCheck[]): 
     item: against.map(({ what }) => what).join(', '),
     found: against.map(({ found }) => found).join(', '),
     expected: against.map(({ expected }) => expected).join(', '),
-    command: undoOf(entry)?.mend(entry.step, entry.look),
+    command: commandOf(run, entry),
     at: now(),
   } satisfies Partial<Compensation>);
   run.endStep(entry.step.name, 'undoFailed');
@@ -189,12 +190,19 @@ function fail(run: Run, entry: SagaEntry, error: unknown): void {
   Object.assign(entry.compensation, {
     status: 'failed',
     item: entry.step.name,
-    command: undoOf(entry)?.mend(entry.step, entry.look),
+    found: clip(`not known, for it could not be undone: ${describeError(error)}`),
+    expected: entry.compensation.description,
+    command: commandOf(run, entry),
     ...(isDetail(detail) ? detail : {}),
     error: describeError(error),
     at: now(),
   });
   run.endStep(entry.step.name, 'undoFailed', describeError(error));
+}
+
+function commandOf(run: Run, { step, look }: SagaEntry): string | undefined {
+  const deed = { runId: run.deedsRunId, version: run.context.version, isGone: run.gone.has(step.name) };
+  return undoOf({ step })?.mend(step, look, deed);
 }
 
 function isDetail(value: unknown): value is Partial<Compensation> {

@@ -56,12 +56,14 @@ function gateOf(error: unknown): string | undefined {
   return typeof detail.step === 'string' ? detail.step : undefined;
 }
 
+export function stopOfCancel(step: string | undefined): StopReason {
+  return { kind: 'cancel', message: 'cancelled from the Temporal UI or API', step, at: now() };
+}
+
 /** What ended the forward flow, when nobody had asked for it. */
 export function stopOf(error: unknown, step: string | undefined): StopReason {
   const base = { step, at: now() };
-  if (isCancellation(error)) {
-    return { kind: 'cancel', message: 'cancelled from the Temporal UI or API', ...base };
-  }
+  if (isCancellation(error)) return stopOfCancel(step);
   if (isFailure(error, FAILURES.refused)) {
     return { kind: 'refused', message: describeError(error), ...base };
   }

@@ -112,7 +112,7 @@ describe('undo of what was pushed', () => {
         {
           item: `commit ${short(effect.commit)} at origin/main`,
           found: `commits of others on top, up to ${short(theirs)}, that change the same lines`,
-          command: `git -C ${world.tree} switch main && git -C ${world.tree} pull origin main && git -C ${world.tree} revert ${effect.commit} && git -C ${world.tree} push origin main`,
+          command: `git -C ${world.tree} switch main && git -C ${world.tree} pull origin main && git -C ${world.tree} revert --no-edit ${effect.commit} && git -C ${world.tree} push origin main`,
         },
       ],
     });
@@ -169,8 +169,11 @@ describe('undo of what was pushed', () => {
   it('tells of a remote that refuses', async () => {
     await world.hook('pre-receive', 'echo "main is frozen" >&2; exit 1', world.remote);
     const undo = world.undo(call);
-    await expect(undo).rejects.toMatchObject({ type: 'Invalid' });
-    await expect(undo).rejects.toThrow(/is refused at origin\/main.*main is frozen/);
+    await expect(undo).rejects.toMatchObject({
+      type: 'Conflict',
+      nonRetryable: true,
+      details: [{ found: expect.stringMatching(/the commit that takes it back is refused: .*main is frozen/) }],
+    });
   });
 
   describe('and its tag', () => {

@@ -369,7 +369,7 @@ describe.skipIf(missing)('infra, with a real terraform', () => {
           {
             item: 'terraform infra',
             found: expect.stringContaining('terraform_data.extra[0]: destroy'),
-            command: expect.stringMatching(/^terraform -chdir=infra apply .*-var=size=20 .*-var=extras=0$/),
+            command: expect.stringMatching(/^terraform -chdir=infra init -reconfigure .* && terraform -chdir=infra apply .*-var=size=20 .*-var=extras=0$/),
           },
         ],
       });

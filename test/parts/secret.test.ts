@@ -276,7 +276,7 @@ describe.skipIf(motoIsMissing())('secret, against a real API', () => {
             item: `secret ${id}`,
             found: 'other values in DB_CONNECTION_LIMIT, set by someone else',
             expected: `version ${call.base.versionId}`,
-            command: `aws secretsmanager update-secret-version-stage --secret-id ${id} --version-stage AWSCURRENT --remove-from-version-id ${versionId} --move-to-version-id ${call.base.versionId} --region us-east-1`,
+            command: `aws secretsmanager update-secret-version-stage --secret-id ${id} --region us-east-1 --version-stage AWSCURRENT --move-to-version-id ${call.base.versionId} --remove-from-version-id ${versionId} # drops what others have changed since`,
           },
         ],
       });

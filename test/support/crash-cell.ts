@@ -56,7 +56,7 @@ export async function runCell({ subject, moment, fact }: Cell, parts: Parts, nam
   }
 }
 
-class CrashWorker {
+export class CrashWorker {
   readonly #child: ChildProcess;
   readonly #ended: Promise<void>;
   #output = '';
@@ -116,7 +116,7 @@ function homeOf({ folder }: Place): string {
   return join(folder, 'home');
 }
 
-function environmentOf(place: Place, { address, aws }: Parts): Record<string, string> {
+export function environmentOf(place: Place, { address, aws }: Parts): Record<string, string> {
   return {
     HEADGATE_HOME: homeOf(place),
     TEMPORAL_ADDRESS: address,
@@ -129,13 +129,13 @@ function environmentOf(place: Place, { address, aws }: Parts): Record<string, st
 }
 
 /** The client reads its environment before it first waits, so that cells may connect side by side. */
-function connect(address: string, namespace: string): Promise<Headgate> {
+export function connect(address: string, namespace: string): Promise<Headgate> {
   Object.assign(process.env, { TEMPORAL_ADDRESS: address, TEMPORAL_NAMESPACE: namespace });
   return Headgate.connect();
 }
 
 /** The step under test, and a last gate behind it. */
-async function writePlan(place: Place, { probes, steps }: World) {
+export async function writePlan(place: Place, { probes, steps, notify }: World) {
   const folder = join(place.folder, 'plan');
   await mkdir(folder, { recursive: true });
   const file = join(folder, 'rollout.yaml');
@@ -145,6 +145,7 @@ async function writePlan(place: Place, { probes, steps }: World) {
     apiVersion: 'headgate/v1',
     application: place.name,
     version: 'v1.0.1',
+    ...(notify ? { notify } : {}),
     probes: { ...probes, gate },
     stages: [{ name: 'production', steps: [...steps, last] }],
   };
@@ -207,7 +208,7 @@ async function send(headgate: Headgate, rollout: string, answer: Answer): Promis
 }
 
 /** What a person needs to see of a cell that did not end as it should. */
-function summaryOf(state: RolloutState | undefined) {
+export function summaryOf(state: RolloutState | undefined) {
   const { progress, temporalStatus, pending } = state ?? {};
   return {
     outcome: progress?.outcome,

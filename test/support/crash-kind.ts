@@ -22,6 +22,7 @@ export interface World<Seen = unknown> {
   probes?: { [name: string]: Json };
   /** Of the plan's one stage; a last gate follows them. */
   steps: Json[];
+  notify?: Json[];
   /** Of the worker. */
   env?: Record<string, string>;
   read(): Promise<Seen>;

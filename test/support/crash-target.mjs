@@ -1,9 +1,10 @@
 // @ts-check
 /**
  * A deploy target in one file: `node crash-target.mjs FOLDER VERB`. What it changes it changes once, however often it
- * is called, and it may be held before and after every change.
+ * is called, and it may be held before and after every change. As long as there is a file `broken prepare` nothing can
+ * be prepared.
  */
-import { readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { holdAt, note } from './crash-effects.mjs';
 
@@ -28,8 +29,9 @@ switch (verb) {
     console.log(JSON.stringify(state));
     break;
   case 'prepare': {
-    const candidate =
-      state.candidate?.version === version ? state.candidate : { ...state.live, id: 'green', version };
+    if (existsSync(join(folder, 'broken prepare'))) throw new Error(`there is no image of ${version}`);
+    const id = state.live.id === 'green' ? `${version} anew` : 'green';
+    const candidate = state.candidate?.version === version ? state.candidate : { ...state.live, id, version };
     if (candidate !== state.candidate) await change({ candidate });
     console.log(JSON.stringify(candidate));
     break;

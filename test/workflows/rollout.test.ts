@@ -445,6 +445,53 @@ describe('what cannot be restored', () => {
     );
   });
 
+  describe('a release that is back before what it starts from', () => {
+    /** Its secret cannot be put back at first; the old release is started again meanwhile, by whatever runs it. */
+    async function retried(world: FakeWorld, gone: boolean): Promise<{ handle: Handle; calls: number }> {
+      world.outcomes.set('staging/loadTest', 'fail');
+      world.faults.undoSecret = (call) => {
+        if (call > 1) return undefined;
+        return ApplicationFailure.nonRetryable('changed by others', FAILURES.conflict);
+      };
+      world.faults.runLoadTest = () => {
+        if (gone) world.candidates.delete('staging');
+        return undefined;
+      };
+      const handle = await begin(world, storyPlan(application()));
+      const { compensations } = await inPhase(handle, 'stuck');
+      expect(compensations.map(({ step, status }) => `${step} ${status}`)).toEqual([
+        'staging/settings failed',
+        'staging/deploy undone',
+      ]);
+      world.inForce.set('staging', 50);
+      const calls = world.calls.length;
+      await handle.executeUpdate('retry', { args: [{ by: 'cas' }] });
+      return { handle, calls };
+    }
+
+    test.each([
+      ['is there', false, 'staging-old'],
+      ['was made anew', true, 'staging-old-anew'],
+    ])('%s: it is started again by the retry, and what is in force is measured', async (_how, gone, live) => {
+      const world = createFakeWorld();
+      const { handle, calls } = await retried(world, gone);
+      const { outcome, progress } = await resultOf(handle);
+      expect(outcome).toBe('rolledBack');
+      expect([world.live.get('staging')?.id, world.inForce.get('staging')]).toEqual([live, 20]);
+      // Nothing else is repeated.
+      expect(
+        world.calls
+          .slice(calls)
+          .filter((call) => /^(restore|collect|retire|undo|restart|recreate|measureI)/.test(call)),
+      ).toEqual([
+        'undoSecret staging/settings',
+        'restartRelease staging/deploy',
+        'measureInForce staging/deploy',
+      ]);
+      expect(progress.restoration?.checks.map(({ ok }) => ok)).not.toContain(false);
+    });
+  });
+
   test('every notice says what to type, and names the run; what it lacked is a warning', async () => {
     const world = createFakeWorld();
     world.noticeWarnings = ['issue acme/shop#1 is without its label URGENT'];

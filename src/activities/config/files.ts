@@ -2,6 +2,7 @@
 import { createHash } from 'node:crypto';
 import { resolve } from 'node:path';
 import type { ConfigFound, ConfigInput } from '../../contract/activities.js';
+import { configBackup } from '../../contract/mend.js';
 import type { DotenvPlace } from '../../plan/resolved.js';
 import { invalid } from '../../platform/failures.js';
 import type { References } from '../../platform/references.js';
@@ -94,8 +95,8 @@ export function hasReference(place: DotenvPlace): boolean {
 /** @param path with every symbolic link followed */
 export function namesOf(path: string, { context, step }: ConfigInput): ConfigNames {
   const ownPrefix = `${path}.headgate-${context.runId}-`;
-  const own = ownPrefix + step.name.replaceAll('/', '-');
-  return { backup: `${own}.bak`, record: `${own}.json`, ownPrefix };
+  const backup = configBackup(path, context.runId, step.name);
+  return { backup, record: backup.replace(/bak$/, 'json'), ownPrefix };
 }
 
 export function encodeRecord(record: ConfigRecord): Buffer {

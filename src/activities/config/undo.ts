@@ -1,6 +1,6 @@
 /** The way back of a `config` step, also when somebody else has changed the file since. */
 import type { ConfigFound, UndoResult } from '../../contract/activities.js';
-import type { DotenvPlace } from '../../plan/resolved.js';
+import { droppingOthers, overSsh, putFileBackLine, shellLine } from '../../contract/mend.js';
 import { conflict } from '../../platform/failures.js';
 import {
   type ConfigCall,
@@ -132,15 +132,15 @@ async function lookedAt(deps: ConfigDeps, input: ConfigCall): Promise<string> {
 }
 
 function leftBehind(input: ConfigCall, path: string, found: string) {
-  const { backup } = namesOf(path, input);
-  return conflictOf(input, found, `cp -- ${quoted(backup)} ${quoted(path)}`);
+  const line = putFileBackLine(namesOf(path, input).backup, path, input.base.mode);
+  return conflictOf(input, found, droppingOthers(line));
 }
 
 function hasNoBackup(input: ConfigCall, { file, found }: OpenFile) {
   return conflictOf(
     input,
     `${short(found.sha256)}, and no backup of what was there before`,
-    `\${EDITOR:-vi} ${quoted(file.path)}`,
+    `\${EDITOR:-vi} ${shellLine([file.path])}`,
   );
 }
 
@@ -150,15 +150,6 @@ function conflictOf({ base, step }: ConfigCall, found: string, command: string) 
     item: `file ${base.file}`,
     found,
     expected: short(base.sha256),
-    command: place.kind === 'ssh' ? `${loginOf(place)} ${quoted(command)}` : command,
+    command: place.kind === 'ssh' ? overSsh(place, command) : command,
   });
-}
-
-function loginOf({ host, user, port }: Extract<DotenvPlace, { kind: 'ssh' }>): string {
-  const where = user === undefined ? host : `${user}@${host}`;
-  return port === undefined ? `ssh -t ${where}` : `ssh -t -p ${port} ${where}`;
-}
-
-function quoted(text: string): string {
-  return `'${text.replaceAll("'", "'\\''")}'`;
 }

@@ -3,7 +3,8 @@
  * the branch. Nobody else's commit, tag or changed file is touched.
  */
 import type { UndoResult } from '../../contract/activities.js';
-import { conflict, invalid } from '../../platform/failures.js';
+import { shellLine } from '../../contract/mend.js';
+import { conflict } from '../../platform/failures.js';
 import type { RemoteRefs } from '../../tools/git/index.js';
 import { withTrailers } from './message.js';
 import { type GitCall, type GitDeps, type GitWork, isOurs, isOursAtRemote, openGit, short } from './step.js';
@@ -88,9 +89,7 @@ async function revertPublished(work: GitWork, input: GitCall, published: string)
     }
     const outcome = await tree.push([`${made.commit}:refs/heads/${branch}`]);
     if (outcome.status === 'refused') {
-      throw invalid(
-        `The commit that takes ${short(published)} back is refused at ${place(branch)}: ${outcome.reason}`,
-      );
+      throw pushRefused(work, branch, published, outcome.reason);
     }
     if (outcome.status === 'movedOn') continue;
     const text = `${short(published)} is taken back at ${place(branch)} by ${short(made.commit)}`;
@@ -126,14 +125,32 @@ async function follow({ tree }: GitWork, branch: string, commit: string): Promis
   return why === undefined ? ', the working tree followed' : `${stands} (${why}); ${byHand}`;
 }
 
-function builtOn({ tree, place }: GitWork, branch: string, published: string, tip: string) {
-  const git = `git -C ${tree.directory}`;
+function builtOn(work: GitWork, branch: string, published: string, tip: string) {
   return conflict({
-    item: `commit ${short(published)} at ${place(branch)}`,
+    item: `commit ${short(published)} at ${work.place(branch)}`,
     found: `commits of others on top, up to ${short(tip)}, that change the same lines`,
     expected: 'a revert that applies',
-    command: `${git} switch ${branch} && ${git} pull ${tree.remote} ${branch} && ${git} revert ${published} && ${git} push ${tree.remote} ${branch}`,
+    command: revertLine(work, branch, published),
   });
+}
+
+function pushRefused(work: GitWork, branch: string, published: string, reason: string) {
+  return conflict({
+    item: `commit ${short(published)} at ${work.place(branch)}`,
+    found: `the commit that takes it back is refused: ${reason}`,
+    expected: 'a push that is taken: lift the rule, or let somebody push who may',
+    command: revertLine(work, branch, published),
+  });
+}
+
+function revertLine({ tree }: GitWork, branch: string, published: string): string {
+  const git = (...words: string[]) => shellLine(['git', '-C', tree.directory, ...words]);
+  return [
+    git('switch', branch),
+    git('pull', tree.remote, branch),
+    git('revert', '--no-edit', published),
+    git('push', tree.remote, branch),
+  ].join(' && ');
 }
 
 async function undoTag(
@@ -156,7 +173,12 @@ async function undoTag(
   if (!deleteTag) return { text: `the published tag ${tag} stays`, changed: false };
   const outcome = await tree.dropRemoteTag(tag, there.object);
   if (outcome.status === 'refused') {
-    throw invalid(`${tree.remote} refuses to delete tag ${tag}: ${outcome.reason}`);
+    throw conflict({
+      item: `tag ${tag} at ${tree.remote}`,
+      found: `it may not be deleted: ${outcome.reason}`,
+      expected: 'no such tag',
+      command: shellLine(['git', '-C', tree.directory, 'push', '--delete', tree.remote, tag]),
+    });
   }
   if (outcome.status === 'movedOn') {
     return { text: `tag ${tag} at ${tree.remote} was moved by somebody and stays`, changed: false };

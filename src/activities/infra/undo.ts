@@ -1,7 +1,8 @@
 /** The way back of an `infra` step: the same configuration with the variables of before. */
 import type { InfraInput, UndoResult } from '../../contract/activities.js';
+import { applyBackLine } from '../../contract/mend.js';
 import { digestJson } from '../../plan/canonical.js';
-import { conflict } from '../../platform/failures.js';
+import { conflict, lockedBy } from '../../platform/failures.js';
 import type { PlannedChange } from '../../tools/terraform/plan.js';
 import { clip } from '../fit.js';
 import { callOf, type InfraBaseInput, type InfraWork, owners, planWith, variables } from './call.js';
@@ -28,23 +29,38 @@ export async function undoInfra(work: InfraWork, input: InfraBaseInput): Promise
       await deps.artifacts.adopt(context, `infra-${step.name.replaceAll('/', '-')}-undo.ndjson`, path);
     },
   });
-  const result = await deps.terraform.withPlan(call, async (plan): Promise<UndoResult> => {
-    if (digestJson(plan.state) === base.stateDigest && plan.interrupted.length === 0) {
-      return { summary: `${name}: the state is as it was`, changed: false };
-    }
-    if (plan.changes.length === 0) {
-      return { summary: `${name}: nothing left to take back`, changed: false };
-    }
-    const lost = refusedChanges(plan.changes, allow);
-    if (lost.length > 0) throw leftBehind(input, lost);
-    const { added, changed, destroyed } = await plan.apply();
-    return {
-      summary: `${name} taken back: ${added} added, ${changed} changed, ${destroyed} destroyed`,
-      changed: true,
-    };
-  });
+  const result = await untilUnlocked(() =>
+    deps.terraform.withPlan(call, async (plan): Promise<UndoResult> => {
+      if (digestJson(plan.state) === base.stateDigest && plan.interrupted.length === 0) {
+        return { summary: `${name}: the state is as it was`, changed: false };
+      }
+      if (plan.changes.length === 0) {
+        return { summary: `${name}: nothing left to take back`, changed: false };
+      }
+      const lost = refusedChanges(plan.changes, allow);
+      if (lost.length > 0) throw leftBehind(input, lost);
+      const { added, changed, destroyed } = await plan.apply();
+      return {
+        summary: `${name} taken back: ${added} added, ${changed} changed, ${destroyed} destroyed`,
+        changed: true,
+      };
+    }),
+  );
   if (result.changed) await requireUndone(work, input);
   return result;
+}
+
+/**
+ * Somebody else's lock has been waited for, and the way back does not wait for it again by itself: who has to be told
+ * is told now.
+ */
+async function untilUnlocked<T>(work: () => Promise<T>): Promise<T> {
+  try {
+    return await work();
+  } catch (error) {
+    const details = lockedBy(error);
+    throw details ? conflict(details) : error;
+  }
 }
 
 async function requireUndone(work: InfraWork, input: InfraBaseInput): Promise<void> {
@@ -64,24 +80,6 @@ function leftBehind(input: InfraInput, lost: PlannedChange[]) {
     item: `${tool} ${directory}`,
     found: clip(lost.map(({ line }) => line).join('; '), LONGEST_FOUND),
     expected: `nothing to destroy but ${allow.length > 0 ? allow.join(', ') : 'nothing'}, which "allow" names (missing: ${addresses.join(', ')})`,
-    command: applyCommand(input),
+    command: applyBackLine(input.step.config),
   });
-}
-
-/** For a shell; a reference is left for the person to fill in. */
-function applyCommand(input: InfraInput): string {
-  const { tool, directory, targets } = input.step.config;
-  const flags = [
-    ...variables(input, { undo: true }).flatMap((layer) =>
-      typeof layer === 'string'
-        ? [`-var-file=${layer}`]
-        : Object.entries(layer).map(([name, value]) => `-var=${name}=${value}`),
-    ),
-    ...targets.map((target) => `-target=${target}`),
-  ];
-  return [tool, `-chdir=${directory}`, 'apply', ...flags].map(quote).join(' ');
-}
-
-function quote(word: string): string {
-  return /^[\w./=:@%+,-]+$/.test(word) ? word : `'${word.replaceAll("'", `'\\''`)}'`;
 }

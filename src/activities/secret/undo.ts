@@ -1,6 +1,7 @@
 /** The way back of a `secret` step, also when somebody else has changed the secret since. */
 import { ApplicationFailure } from '@temporalio/common';
 import type { UndoResult } from '../../contract/activities.js';
+import { moveSecretLine } from '../../contract/mend.js';
 import { conflict } from '../../platform/failures.js';
 import type { SecretPlace, SecretState } from '../../tools/aws/secrets-manager.js';
 import { namesOf, type SecretCall, type SecretDeps, shortId } from './versions.js';
@@ -120,7 +121,7 @@ function leftBehind(input: SecretCall, current: string, found: string) {
     item: `secret ${place.id}`,
     found,
     expected: `version ${input.base.versionId}`,
-    command: `aws secretsmanager update-secret-version-stage --secret-id ${place.id} --version-stage AWSCURRENT --remove-from-version-id ${current} --move-to-version-id ${input.base.versionId}${regionFlag(place)}`,
+    command: moveSecretLine(place, input.base.versionId, current),
   });
 }
 

@@ -10,7 +10,9 @@ import { renderTable } from '../render/table.js';
 export async function status({ output }: Context, rollout: string): Promise<number> {
   const state = await withClient((headgate) => headgate.describe(rollout));
   const paint = paintIf(output.color);
-  for (const line of renderChecklist(state, { paint, columns: output.columns, nowMs: Date.now() })) {
+  // Not cut: the commands that it names are to be copied.
+  const columns = Number.POSITIVE_INFINITY;
+  for (const line of renderChecklist(state, { paint, columns, nowMs: Date.now() })) {
     output.print(line);
   }
   for (const warning of state.progress?.warnings ?? [])

@@ -4,7 +4,8 @@ import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
 import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { invalid } from '../../platform/failures.js';
+import { unlockStateLine } from '../../contract/mend.js';
+import { invalid, locked } from '../../platform/failures.js';
 import { callTool, type ToolCall, type ToolReply } from './call.js';
 import { explain } from './failures.js';
 import { backendFile, terraformEnvironment } from './files.js';
@@ -176,9 +177,16 @@ export class TerraformSession {
   }
 
   #lockedOut(lock: StateLock): Error {
-    const { tool, folder } = this.#call;
-    return new Error(
-      `The state of ${folder} is locked by ${describeLock(lock)}. It is waited for with every attempt. If its holder is known to be dead: ${tool} -chdir=${folder} force-unlock ${lock.id}`,
+    const { tool, folder, backendKey } = this.#call;
+    const command = unlockStateLine({ tool, directory: folder, backendConfig: backendKey }, lock.id);
+    return locked(
+      `The state of ${folder} is locked by ${describeLock(lock)}. It is waited for with every attempt. If its holder is known to be dead: ${command}`,
+      {
+        item: `state of ${tool} ${folder}`,
+        found: `locked by ${describeLock(lock)}`,
+        expected: 'unlocked: let its holder end, or break the lock when the holder is known to be dead',
+        command,
+      },
     );
   }
 

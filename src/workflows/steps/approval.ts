@@ -101,8 +101,11 @@ async function collectAnswers(run: Run, step: ApprovalStep, evidence: Evidence):
   };
   const inTime = await watchWhile(run, () =>
     run.waitFor(waiting, () => isDecided(run.answers, approvals), timeoutMs),
-  ).finally(() => verifying.cancel());
-  run.answers = run.answers.filter(counts);
+  ).finally(() => {
+    verifying.cancel();
+    // Also when it was stopped: whoever has sent what was not verified in time must not wait for ever.
+    run.answers = run.answers.filter(counts);
+  });
   const rejection = run.answers.find(({ name }) => name === 'reject');
   for (const { name, by, reason, key } of run.answers) {
     run.progress.approvals.push({

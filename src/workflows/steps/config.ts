@@ -1,5 +1,6 @@
 /** `config`: sets keys of a dotenv file, and puts its bytes back. */
 import type { ConfigFound } from '../../contract/activities.js';
+import { configBackup, droppingOthers, overSsh, putFileBackLine } from '../../contract/mend.js';
 import type { ConfigStep } from '../../plan/resolved.js';
 import { effect, undoingEffect } from '../activity-options.js';
 import { recordMade } from '../fences.js';
@@ -31,7 +32,7 @@ export const config: StepVerbs<ConfigStep, ConfigFound> = {
 
   undo: {
     describe: (_step, { found }) => `${found.file}: back to its bytes of before (${short(found.sha256)})`,
-    mend: (_step, { found }) => `put the backup beside ${found.file} (*.headgate-*.bak) back in its place`,
+    mend: (step, { found }, { runId }) => putBack(step, found, runId),
     state: (run, step, look) =>
       undoingEffect(`put ${fileOf(step)} back`).undoConfig({ ...input(run, step), base: look.found }),
     async measure(run, step, { found: base }) {
@@ -54,6 +55,17 @@ export const config: StepVerbs<ConfigStep, ConfigFound> = {
     });
   },
 };
+
+/** On its host. */
+function putBack(
+  { name, config: { place } }: ConfigStep,
+  { file, mode }: ConfigFound,
+  runId: string,
+): string {
+  const path = place.kind === 'ssh' ? file.slice(place.host.length + 1) : file;
+  const line = droppingOthers(putFileBackLine(configBackup(path, runId, name), path, mode));
+  return place.kind === 'ssh' ? overSsh(place, line) : line;
+}
 
 function input(run: Run, step: ConfigStep) {
   return { context: run.contextOf(step.stage), step };

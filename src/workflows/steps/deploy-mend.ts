@@ -1,11 +1,13 @@
 /** How a person brings back by hand what was live before, with the tool that the target is driven by. Pure. */
 import type { DeployFound } from '../../contract/activities.js';
+import { programLine, shellLine } from '../../contract/mend.js';
 import type { DeployStep, Json } from '../../plan/resolved.js';
+import type { Deed } from './step-verbs.js';
 
 type Options = DeployStep['config']['targetConfig'];
 
 /** One line. Options may still hold references. */
-export function mendDeploy(step: DeployStep, { live }: Pick<DeployFound, 'live'>): string {
+export function mendDeploy(step: DeployStep, { live }: Pick<DeployFound, 'live'>, deed: Deed): string {
   const { target, targetConfig: options, strategy } = step.config;
   switch (target) {
     case 'kubernetes':
@@ -17,7 +19,9 @@ export function mendDeploy(step: DeployStep, { live }: Pick<DeployFound, 'live'>
     case 'dockerStack':
       return `docker stack services ${textOf(options.stack)}, and for each that is not ${live.version}: docker service rollback SERVICE`;
     default:
-      return `promote ${live.id} at target ${target} of ${step.stage} by its own tool: ${commandOf(options.restore ?? options.promote)}`;
+      return deed.isGone
+        ? programLine(step, 'prepare', { ...deed, version: live.version, release: '' })
+        : programLine(step, options.restore ? 'restore' : 'promote', { ...deed, release: live.id });
   }
 }
 
@@ -46,10 +50,6 @@ function mendWorkflow(options: Options, version: string): string {
   return `gh workflow run ${textOf(options.workflow)} --repo ${textOf(options.repository)} --ref ${ref}${fields.join('')}`;
 }
 
-function commandOf(command: Json | undefined): string {
-  return Array.isArray(command) ? command.map(textOf).join(' ') : 'it has none';
-}
-
 function textOf(value: Json | undefined): string {
   return typeof value === 'string' ? value : JSON.stringify(value ?? null);
 }
@@ -58,7 +58,6 @@ function isMap(value: Json | undefined): value is { [key: string]: Json } {
   return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
-/** As a shell reads it back. */
 function quote(word: string): string {
-  return /^[\w@%+=:,./-]+$/.test(word) ? word : `'${word.replaceAll("'", "'\\''")}'`;
+  return shellLine([word]);
 }

@@ -72,7 +72,7 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
       const again = step.config.startsFrom.length > 0 ? ', started again from what is restored' : '';
       return `${step.name}: traffic back on ${look.found.live.id} (${look.found.live.version})${again}`;
     },
-    mend: (step, look) => mendDeploy(step, look.found),
+    mend: (step, look, deed) => mendDeploy(step, look.found, deed),
 
     async traffic(run, step, look) {
       const restored = (look.found.staged ? undoingEffect : undoingApply)(
@@ -109,12 +109,13 @@ export const deploy: StepVerbs<DeployStep, DeployFound> = {
     },
 
     async restart(run, step, look, undone) {
-      if (run.gone.has(step.name)) return recreate(run, step, look.found);
+      const anew = run.gone.has(step.name) ? run.recreated.get(step.name) : undefined;
+      if (run.gone.has(step.name) && !anew) return recreate(run, step, look.found);
       const from = step.config.startsFrom.filter((name) => undone.has(name));
       if (from.length === 0) return { summary: 'reads nothing that was undone', changed: false };
       return undoingEffect(`start ${look.found.live.id} again from ${from.join(', ')}`).restartRelease({
         ...input(run, step),
-        release: look.found.live,
+        release: anew ?? look.found.live,
       });
     },
 

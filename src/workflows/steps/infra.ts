@@ -1,5 +1,6 @@
 /** `infra`: terraform or tofu. What was approved is planned again and applied in one activity. */
 import type { InfraFound } from '../../contract/activities.js';
+import { applyBackLine } from '../../contract/mend.js';
 import type { InfraStep } from '../../plan/resolved.js';
 import { applying, undoingApply } from '../activity-options.js';
 import type { Run } from '../run.js';
@@ -30,8 +31,7 @@ export const infra: StepVerbs<InfraStep, InfraFound> = {
         ? `${nameOf(step)}: applied with ${variablesOf(step)}`
         : `${nameOf(step)}: no way back is declared`,
     keeps: (step) => `what ${nameOf(step)} has applied`,
-    mend: (step) =>
-      `${step.config.tool} -chdir=${step.config.directory} apply${step.config.undo ? `, with ${variablesOf(step)}` : ', with the values of before'}`,
+    mend: ({ config }) => applyBackLine(config),
     async state(run, step, look) {
       if (!step.config.undo) return { summary: `${nameOf(step)} declares no undo`, changed: false };
       return undoingApply(`take ${nameOf(step)} back`).undoInfra({ ...input(run, step), base: look.found });

@@ -4,6 +4,7 @@
  */
 import { ActivityFailure, ApplicationFailure, TimeoutFailure } from '@temporalio/workflow';
 import type { RunFound } from '../../contract/activities.js';
+import { shellLine } from '../../contract/mend.js';
 import type { RunStep } from '../../plan/resolved.js';
 import { effect, once, undoingEffect } from '../activity-options.js';
 import type { Run } from '../run.js';
@@ -42,7 +43,8 @@ export const run: StepVerbs<RunStep, RunFound> = {
         ? `${step.name}: ${step.config.undo.join(' ')}`
         : `${step.name}: no way back is declared`,
     keeps: (step) => `what ${programOf(step)} has done`,
-    mend: (step) => (step.config.undo ?? step.config.command).join(' '),
+    mend: ({ name, config: { undo } }) =>
+      undo ? shellLine(undo) : `take back by hand what ${name} has done`,
     async state(rollout, step) {
       if (!step.config.undo) return { summary: `${step.name} declares no undo`, changed: false };
       return undoingEffect(`undo ${programOf(step)}`).undoCommand(input(rollout, step));

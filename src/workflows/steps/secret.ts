@@ -1,5 +1,6 @@
 /** `secret`: merges keys into a secret by compare-and-set, and puts the version before it back. */
 import type { SecretFound } from '../../contract/activities.js';
+import { moveSecretLine } from '../../contract/mend.js';
 import type { SecretStep } from '../../plan/resolved.js';
 import { quick, undoing } from '../activity-options.js';
 import { recordMade } from '../fences.js';
@@ -31,8 +32,7 @@ export const secret: StepVerbs<SecretStep, SecretFound> = {
 
   undo: {
     describe: (step, look) => `${idOf(step)}: AWSCURRENT back to version ${look.found.versionId.slice(0, 8)}`,
-    mend: (step, look) =>
-      `aws secretsmanager update-secret-version-stage --secret-id ${idOf(step)} --version-stage AWSCURRENT --move-to-version-id ${look.found.versionId} --remove-from-version-id $(aws secretsmanager describe-secret --secret-id ${idOf(step)} --query 'VersionIdsToStages' --output json | jq -r 'to_entries[]|select(.value|index("AWSCURRENT")).key')`,
+    mend: (step, look) => moveSecretLine(step.config.awsSecretsManager, look.found.versionId),
     state: (run, step, look) =>
       undoing(`put ${idOf(step)} back`).undoSecret({ ...input(run, step), base: look.found }),
     tidy: (run, step, look) => dropLabels(run, step, look.found),

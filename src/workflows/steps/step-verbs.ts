@@ -6,14 +6,22 @@ import type { Run } from '../run.js';
 
 export type RestorationCheck = Restoration['checks'][number];
 
+/** Whose tokens, labels and backups what was done bears. */
+export interface Deed {
+  runId: string;
+  version: string;
+  /** What was live before is not there any more. */
+  isGone?: boolean;
+}
+
 /** Repeatable each, and never asked to undo more than the step may have done. */
 export interface Undo<Step extends ResolvedStep, Found> {
   /** One line for the approval: what the way back would do. */
   describe(step: Step, look: Look<Found>): string;
   /** What stays where the plan says `keep`; the step's effect as a whole when left out. */
   keeps?(step: Step, look: Look<Found>): string;
-  /** The command with which a person does it by hand. */
-  mend(step: Step, look: Look<Found>): string;
+  /** The line with which a person does it by hand, in the plan's folder. */
+  mend(step: Step, look: Look<Found>, deed: Deed): string;
   /** First of all: live traffic back to where it was. */
   traffic?(run: Run, step: Step, look: Look<Found>): Promise<UndoResult>;
   /** Then: what failed tells what it can, within a bounded time. Never fails the way back. */

@@ -9,17 +9,18 @@ const mend = (
   live = { id: 'blue', version: 'v1.0.0' },
   strategy: DeployStrategy = 'blueGreen',
 ) =>
-  mendDeploy({ stage: 'production', config: { target, targetConfig, strategy } } as unknown as DeployStep, {
-    live: { ...live, url: '' },
-  });
+  mendDeploy(
+    { stage: 'production', config: { target, targetConfig, strategy } } as unknown as DeployStep,
+    { live: { ...live, url: '' } },
+    { runId: 'run-1', version: 'v1.0.1' },
+  );
 
-it('a command target: its own program', () => {
-  expect(mend('command', { promote: ['./release', 'promote'], restore: ['./release', 'restore'] })).toBe(
-    'promote blue at target command of production by its own tool: ./release restore',
-  );
-  expect(mend('command', { promote: ['./release', 'deploy'] })).toContain(
-    'by its own tool: ./release deploy',
-  );
+it('a command target: its own program, with what the worker would tell it', () => {
+  const told =
+    'HEADGATE_ROLLOUT_ID=run-1 HEADGATE_STAGE=production HEADGATE_VERSION=v1.0.1 HEADGATE_RELEASE=blue';
+  const both = { promote: ['./release', 'promote'], restore: ['./release', 'restore', "it's"] };
+  expect(mend('command', both)).toBe(`${told} ./release restore 'it'\\''s'`);
+  expect(mend('command', { promote: ['./release', 'deploy'] })).toBe(`${told} ./release deploy`);
 });
 
 it('GitHub Actions: the dispatch of the document, with what the way back declares', () => {
