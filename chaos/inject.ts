@@ -8,6 +8,8 @@ import { STRIKES } from './strikes.js';
 /** Whoever has come to the fact waits so long for what is done there: locks may be held meanwhile. */
 const LONGEST_HOLD_MS = 2_500;
 
+const MOST_TRACED = 300;
+
 /** A fault that has struck. */
 export interface Struck {
   fault: Fault;
@@ -28,6 +30,8 @@ const HTTP_FAULTS: Partial<Record<FaultName, (fault: Fault) => HttpFault>> = {
 
 export class Injector {
   readonly struck: Struck[] = [];
+  /** Facts as they came, the newest. */
+  readonly trace: string[] = [];
   readonly #seen = new Map<Fault, number>();
   readonly #underway = new Set<Promise<unknown>>();
   readonly #over = new AbortController();
@@ -38,6 +42,12 @@ export class Injector {
   /** From now on moments count. */
   begin(): void {
     const { schedule, lane } = this.scene;
+    lane.aws.rules.push({
+      match: ({ target }) => {
+        this.note(`asked AWS ${target}`);
+        return false;
+      },
+    });
     lane.control.onFact = (fact, worker) => this.reach(fact, worker);
     for (const fault of schedule.faults) {
       const { at } = fault;
@@ -49,6 +59,7 @@ export class Injector {
   /** A fact has come. Resolves when what was to happen at it has happened. */
   async reach(fact: string, worker?: string): Promise<void> {
     if (this.#over.signal.aborted) return;
+    this.note(fact);
     for (const fault of this.scene.schedule.faults) {
       const { at } = fault;
       if (!('fact' in at) || at.fact !== fact) continue;
@@ -56,6 +67,11 @@ export class Injector {
       this.#seen.set(fault, seen);
       if (seen === at.nth) await this.#strike(fault, worker);
     }
+  }
+
+  note(fact: string): void {
+    this.trace.push(`${Math.round(performance.now() - this.#startedAt)} ms ${fact}`);
+    if (this.trace.length > MOST_TRACED) this.trace.shift();
   }
 
   /** Nothing strikes any more, and what was begun has ended. */
@@ -82,10 +98,12 @@ export class Injector {
       struck.failed = error instanceof Error ? error.message : String(error);
     });
     this.#track(work);
+    void work.then(() => this.note(`done: ${fault.name}`));
     await Promise.race([work, sleep(LONGEST_HOLD_MS)]);
   }
 
   #remember(fault: Fault): Struck {
+    this.note(`STRUCK: ${fault.name}`);
     const struck = { fault, afterMs: Math.round(performance.now() - this.#startedAt) };
     this.struck.push(struck);
     return struck;

@@ -78,7 +78,10 @@ export async function carryOutRun(
       seconds: (performance.now() - startedAt) / 1000,
       leftOpen: watched.leftOpen.length,
       largestPayloadBytes: largestPayload(history),
-      summary: summarise(watched.end?.progress, seen),
+      summary: [
+        ...summarise(watched.end?.progress, seen),
+        ...(faults.length > 0 ? injector.trace.map((line) => `trace ${line}`) : []),
+      ],
     };
   } finally {
     await injector.end();

@@ -110,9 +110,10 @@ class Stage {
       default: {
         const item = await this.#openItem(step);
         this.world.items.set(item.step, item);
-        const onRollback = 'onRollback' in step && step.onRollback ? { onRollback: step.onRollback } : {};
         if (item.step !== `${name}/${step.kind}`) throw new Error(`${item.step} is not of ${name}`);
-        return { ...(item.config as { [key: string]: Json }), ...onRollback };
+        const config = { ...(item.config as { [key: string]: Json }) };
+        if ('onRollback' in step && step.onRollback) config.onRollback = step.onRollback;
+        return config;
       }
     }
   }

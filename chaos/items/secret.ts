@@ -26,6 +26,15 @@ export async function openSecret(ground: Ground, stage: string): Promise<SecretI
     const value = await secrets.send(new GetSecretValueCommand({ SecretId: id, VersionStage: 'AWSCURRENT' }));
     return { text: value.SecretString ?? '', version: value.VersionId ?? '' };
   };
+  const move = (from: string, to: string) =>
+    secrets.send(
+      new UpdateSecretVersionStageCommand({
+        SecretId: id,
+        VersionStage: 'AWSCURRENT',
+        MoveToVersionId: to,
+        RemoveFromVersionId: from,
+      }),
+    );
   const base = await read();
   let meddling: Meddling | undefined;
   return {
@@ -54,27 +63,30 @@ export async function openSecret(ground: Ground, stage: string): Promise<SecretI
     },
 
     async meddle(same) {
-      const { text } = await read();
-      const now = parse(text);
-      const next = same
-        ? text.replace(`"${KEY}": "${String(now[KEY])}"`, `"${KEY}": "${VALUES.theirs}"`)
-        : text.replace('}', ', "COLLEAGUE": "beside"}');
-      meddling = { same, afterOurs: now[KEY] === VALUES.target };
-      await secrets.send(new PutSecretValueCommand({ SecretId: id, SecretString: next }));
+      for (;;) {
+        const { text, version } = await read();
+        const now = parse(text);
+        const next = same
+          ? text.replace(`"${KEY}": "${String(now[KEY])}"`, `"${KEY}": "${VALUES.theirs}"`)
+          : text.replace('}', ', "COLLEAGUE": "beside"}');
+        // In two calls: after AWSCURRENT was moved once, the emulator's PutSecretValue leaves it on two versions.
+        const put = new PutSecretValueCommand({ SecretId: id, SecretString: next, VersionStages: ['theirs'] });
+        const { VersionId: made = '' } = await secrets.send(put);
+        const isMoved = await move(version, made).then(
+          () => true,
+          () => false,
+        );
+        if (!isMoved) continue;
+        meddling = { same, afterOurs: now[KEY] === VALUES.target };
+        return;
+      }
     },
 
     async mend() {
       meddling = undefined;
       const { version } = await read();
       if (version === base.version) return;
-      await secrets.send(
-        new UpdateSecretVersionStageCommand({
-          SecretId: id,
-          VersionStage: 'AWSCURRENT',
-          MoveToVersionId: base.version,
-          RemoveFromVersionId: version,
-        }),
-      );
+      await move(version, base.version);
     },
   };
 }
