@@ -55,7 +55,7 @@ export async function openConfig(ground: Ground, stage: string): Promise<ConfigI
       const beside = (await readdir(barred ? away : folder)).filter((name) => name !== '.env');
       return {
         standing,
-        isAsBefore: text === textOf(VALUES.before) && mode === MODE && beside.length === 0,
+        isAsBefore: !barred && text === textOf(VALUES.before) && mode === MODE && beside.length === 0,
         lost: isGone ? "the colleague's line is gone" : lostOf(meddling, standing),
         what: `${file}: ${KEY}=${limit}, other lines ${kept ? 'kept' : 'NOT kept'}, mode ${mode.toString(8)}, beside it ${beside.join(', ') || 'nothing'}`,
       };
