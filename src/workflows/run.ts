@@ -88,6 +88,8 @@ export class Run {
   /** What took the place of a retired release on the way back, by the deploy step's name. */
   readonly recreated = new Map<string, Release>();
   readonly pushed = new Map<string, GitEffect>();
+  /** Infrastructure whose apply was refused before it changed anything. */
+  readonly neverApplied = new Set<string>();
   /** Monitors that have passed on evidence: what they watch has to hold as long as the rollout waits. */
   readonly monitored: MonitorStep[] = [];
   /** The run whose tokens, labels and backups what is done bears: this one, or the one that is taken back. */
