@@ -1,4 +1,4 @@
-/** Which faults a run meets, and when: only such as its plan can meet, one to three of them. Pure. */
+/** Which faults a run meets, and when: only such as its plan can meet, one to four of them. Pure. */
 import type { Random } from './random.js';
 import type { DrawnStage, DrawnStep, Ending, Fault, FaultName, Moment } from './schedule.js';
 
@@ -141,7 +141,7 @@ function asksDatabase(stages: DrawnStage[]): boolean {
 }
 
 function drawNames(random: Random, possible: ReadonlySet<FaultName>): FaultName[] {
-  const count = random.pick([1, 1, 2, 2, 2, 3]);
+  const count = random.pick([1, 2, 2, 3, 3, 4]);
   const names: FaultName[] = [];
   for (let drawn = 0; drawn < count; drawn += 1) {
     const left = [...possible].filter((name) => !names.includes(name) || name === 'worker killed');
@@ -173,9 +173,9 @@ function drawMoment(
   random: Random,
   { near, isBack, isLoose }: { near: Kind[]; isBack: boolean; isLoose: boolean },
 ): Moment {
-  if (random.chance(isLoose ? 0.35 : 0.2)) return { afterMs: random.between(0, 6_000) };
+  if (random.chance(isLoose ? 0.35 : 0.2)) return { afterMs: random.between(0, 4_000) };
   const kind = random.pick(near);
-  const backward = isBack && random.chance(0.45) ? BACKWARD[kind] : undefined;
+  const backward = isBack && random.chance(0.35) ? BACKWARD[kind] : undefined;
   const facts = backward ?? [...FORWARD[kind], ...(isLoose && random.chance(0.25) ? ALWAYS : [])];
-  return { fact: random.pick(facts), nth: random.chance(0.8) ? 1 : 2 };
+  return { fact: random.pick(facts), nth: random.chance(0.92) ? 1 : 2 };
 }

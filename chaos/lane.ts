@@ -5,7 +5,6 @@
 import { randomUUID } from 'node:crypto';
 import { mkdir, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { SecretsManagerClient } from '@aws-sdk/client-secrets-manager';
 import { Client, Connection } from '@temporalio/client';
 import type { Session } from '../bench/session.js';
@@ -17,7 +16,6 @@ import { Control } from './control.js';
 import { TemporalServer } from './temporal-server.js';
 import { Workers } from './workers.js';
 
-export const BUILD = fileURLToPath(new URL('../dist', import.meta.url));
 const FIRST_MARK = 10_000;
 const MARKS_OF_A_LANE = 5_000;
 /** Of the sandbox's own database. */

@@ -7,8 +7,8 @@ import { parseArgs } from 'node:util';
 import { Session } from '../bench/session.js';
 import { startMoto } from '../test/support/moto.js';
 import { quiet } from '../test/support/temporal.js';
+import { makeBuilds } from './builds.js';
 import { openLane } from './lane.js';
-import { makeOtherBuild } from './other-build.js';
 import { describeRun, replaceTable } from './report.js';
 import { carryOutRun, type RunResult, type Shared } from './run.js';
 import { renderTable, renderVerdict } from './table.js';
@@ -44,16 +44,16 @@ async function carryOut({ runs, seed, lanes }: Options): Promise<void> {
   quiet();
   const startingMoto = startMoto();
   session.own(async () => (await startingMoto).stop());
-  const [moto, terraform, otherBuild] = await Promise.all([
+  const [moto, terraform, builds] = await Promise.all([
     startingMoto,
     prepareTerraform(session.folder),
-    makeOtherBuild(session.folder),
+    makeBuilds(session.folder),
   ]);
   const seeds = Array.from({ length: runs }, (_, index) => seed + index);
   const count = Math.min(lanes, runs);
   await Promise.all(
     Array.from({ length: count }, (_, number) =>
-      carryOutLane(number, seeds, moto.url, { terraform, otherBuild }),
+      carryOutLane(number, seeds, moto.url, { terraform, builds }),
     ),
   );
 }

@@ -2,7 +2,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { RolloutState } from '../src/client.js';
 import type { ApprovalAnswer, OperatorAnswer } from '../src/contract/messages.js';
-import type { Waiting } from '../src/contract/progress.js';
+import type { Compensation, Waiting } from '../src/contract/progress.js';
 import type { Injector } from './inject.js';
 import type { Item, Seen } from './items/item.js';
 import { handleOf, type Scene } from './scene.js';
@@ -124,11 +124,11 @@ export class Operator {
     await this.#send(goesOn ? 'retry' : 'skip', { step, by: 'ana', reason: 'looked at from outside' });
   }
 
-  async #help(waiting: Waiting, all: { step: string; status: string; item?: string }[]): Promise<void> {
+  async #help(waiting: Waiting, all: Compensation[]): Promise<void> {
     const { schedule, world } = this.scene;
     const named = all
       .filter(({ status }) => status === 'failed')
-      .map(({ step, ...rest }) => ({ step, text: JSON.stringify({ step, ...rest }) }));
+      .map((each) => ({ step: each.step, expected: each.expected, text: JSON.stringify(each) }));
     const seen = await lookAtAll(world.items);
     this.#watched.leftOpen.push({ waiting, named, seen });
     this.#mendings += 1;
@@ -136,7 +136,7 @@ export class Operator {
       await this.#send('accept', { by: 'ana', reason: 'as it is' });
       return;
     }
-    for (const { step } of named) await world.items.get(step)?.mend?.();
+    for (const { step, expected = '' } of named) await world.items.get(step)?.mend?.(expected);
     await this.#send('retry', { by: 'ana' });
   }
 

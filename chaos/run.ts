@@ -3,11 +3,12 @@ import { mkdir, readdir, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Progress, StopReason } from '../src/contract/progress.js';
 import { waitFor } from '../test/support/processes.js';
+import type { Builds } from './builds.js';
 import { Injector, type Struck } from './inject.js';
 import type { Seen } from './items/item.js';
 import { type End, endOf, judge } from './judge.js';
 import { holds, judgeHistory, largestPayload } from './judge-history.js';
-import { BUILD, type Lane } from './lane.js';
+import type { Lane } from './lane.js';
 import { lookAtAll, Operator, type Watched } from './operator.js';
 import { handleOf, type Scene } from './scene.js';
 import { drawSchedule, type Schedule } from './schedule.js';
@@ -34,13 +35,13 @@ export interface RunResult {
 
 export interface Shared {
   terraform: Scene['ground']['terraform'];
-  otherBuild: string;
+  builds: Builds;
 }
 
 export async function carryOutRun(
   lane: Lane,
   seed: number,
-  { terraform, otherBuild }: Shared,
+  { terraform, builds }: Shared,
   signal: AbortSignal,
 ): Promise<RunResult> {
   const startedAt = performance.now();
@@ -52,8 +53,8 @@ export async function carryOutRun(
   const common = { application, folder, planFolder: join(folder, 'plan') };
   const ground = { ...common, control, rds, secrets, terraform, planted: planted.store };
   const world = await openWorld(ground, schedule, lane.gitEnv);
-  const scene: Scene = { schedule, lane, ground, world, otherBuild };
-  if (lane.workers.living().length === 0) await lane.workers.start(BUILD);
+  const scene: Scene = { schedule, lane, ground, world, builds };
+  if (lane.workers.living().length === 0) await lane.workers.start(builds.ours);
   const injector = new Injector(scene);
   try {
     await lane.headgate.start(world.plan, 'ana');

@@ -1,6 +1,7 @@
 /** Everything that a run is made of, for those who disturb it, answer it and judge it. */
 import type { WorkflowHandle } from '@temporalio/client';
 import { rolloutWorkflowId } from '../src/contract/messages.js';
+import type { Builds } from './builds.js';
 import type { Ground } from './items/item.js';
 import type { Lane } from './lane.js';
 import type { Schedule } from './schedule.js';
@@ -11,8 +12,7 @@ export interface Scene {
   lane: Lane;
   ground: Ground;
   world: World;
-  /** Folder of a second build that carries on what the first has begun. */
-  otherBuild: string;
+  builds: Builds;
 }
 
 export function handleOf({ lane, ground }: Scene): WorkflowHandle {

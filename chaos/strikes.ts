@@ -3,7 +3,6 @@ import { rename, rm, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Health } from './control.js';
-import { BUILD } from './lane.js';
 import { MALFORMED } from './malformed.js';
 import { handleOf, type Scene } from './scene.js';
 import type { Fault, FaultName } from './schedule.js';
@@ -112,7 +111,7 @@ export const STRIKES: Strikes = {
   'worker of another build beside': async ({ scene, fault, carryOn }) => {
     const { workers } = scene.lane;
     const before = workers.living();
-    await workers.start(scene.otherBuild);
+    await workers.start(scene.builds.other);
     // As a deployment of workers goes on: the old ones leave.
     if (fault.same) carryOn(Promise.all(before.map((worker) => workers.stop(worker))));
   },
@@ -126,7 +125,7 @@ function victimOf({ scene, worker }: Strike): WorkerProcess {
 }
 
 function replace({ scene, carryOn }: Strike): void {
-  carryOn(sleep(scene.schedule.awayMs).then(() => scene.lane.workers.start(BUILD)));
+  carryOn(sleep(scene.schedule.awayMs).then(() => scene.lane.workers.start(scene.builds.ours)));
 }
 
 function sicken({ scene, fault, when, later }: Strike, health: Health): void {

@@ -1,4 +1,5 @@
 /** A dotenv file, of which the plan sets one key. */
+import { createHash } from 'node:crypto';
 import { chmod, mkdir, readdir, readFile, rename, rm, stat, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { type Ground, type Item, lostOf, type Meddling, type Seen, standingOf } from './item.js';
@@ -73,10 +74,12 @@ export async function openConfig(ground: Ground, stage: string): Promise<ConfigI
       await write(same ? text.replace(`${KEY}=${now}`, `${KEY}=${VALUES.theirs}`) : text + BESIDE);
     },
 
-    async mend() {
+    async mend(expected) {
       await unbar();
-      meddling = undefined;
-      await write(textOf(VALUES.before));
+      const before = textOf(VALUES.before);
+      const theirs = [before + BESIDE, textOf(VALUES.theirs)].find((text) => isOf(text, expected));
+      if (theirs === undefined) meddling = undefined;
+      await write(theirs ?? before);
     },
 
     async bar() {
@@ -88,6 +91,12 @@ export async function openConfig(ground: Ground, stage: string): Promise<ConfigI
 
     unbar,
   };
+}
+
+/** @param expected begins with the sha256, shortened */
+function isOf(text: string, expected: string): boolean {
+  const sha256 = createHash('sha256').update(text).digest('hex');
+  return sha256.startsWith(/^[0-9a-f]+/.exec(expected)?.[0] ?? 'nothing');
 }
 
 function limitOf(text: string): string | undefined {

@@ -69,9 +69,9 @@ export async function openDeploy(
     restartOld: () => platform.restart(BEFORE.id),
 
     async meddle() {
-      platform.deployTheirs();
+      await platform.deployTheirs();
     },
-    mend: () => platform.begin(),
+    mend: (expected) => platform.begin(expected.includes(THEIRS.id) ? THEIRS : BEFORE),
   };
 }
 
@@ -95,17 +95,17 @@ class Platform {
     });
   }
 
-  /** The release of before is live, alone. */
-  async begin(): Promise<void> {
-    this.live = await this.#start(BEFORE);
+  /** One release is live, alone. */
+  async begin(release: Pick<Release, 'id' | 'version'> = BEFORE): Promise<void> {
+    this.live = await this.#start(release);
     this.candidate = null;
     this.#before ??= this.live.inForce;
-    this.#meddling = undefined;
+    if (release === BEFORE) this.#meddling = undefined;
   }
 
-  deployTheirs(): void {
+  async deployTheirs(): Promise<void> {
     this.#meddling = { same: true, afterOurs: this.live.version === TARGET };
-    this.live = { ...this.live, ...THEIRS, url: this.#pageOf(THEIRS.id) };
+    this.live = await this.#start(THEIRS);
   }
 
   async restart(id: string): Promise<void> {
@@ -117,7 +117,8 @@ class Platform {
     const { live, candidate } = this;
     const isOld = live.version === BEFORE.version && candidate === null;
     const isNew = live.version === TARGET && candidate === null;
-    const isTheirs = live.id === THEIRS.id;
+    // An opaque one that was built upon comes back under another name.
+    const isTheirs = live.version === THEIRS.version;
     const inForce = JSON.stringify(live.inForce) === JSON.stringify(this.#before);
     const standing: Standing = isTheirs ? 'theirs' : isOld ? 'before' : isNew ? 'target' : 'broken';
     return {

@@ -69,8 +69,10 @@ export async function openInfra(ground: Ground, stage: string): Promise<Item> {
     },
 
     async mend() {
-      meddling = undefined;
-      await apply(VALUES.before);
+      // What came before our look is what the rollout found.
+      const wanted = meddling && !meddling.afterOurs ? VALUES.theirs : VALUES.before;
+      if (wanted === VALUES.before) meddling = undefined;
+      await apply(wanted);
     },
   };
 }

@@ -25,8 +25,8 @@ export interface Item {
   look(): Promise<Seen>;
   /** A colleague changes it. @param same the very thing that the plan changes, or something beside it */
   meddle?(same: boolean): Promise<void>;
-  /** Somebody brings it back by hand to how it was before. */
-  mend?(): Promise<void>;
+  /** Somebody brings it back by hand to what the rollout says that it expected: before a colleague came, or after. */
+  mend?(expected: string): Promise<void>;
   close?(): Promise<void>;
 }
 

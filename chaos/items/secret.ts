@@ -70,7 +70,11 @@ export async function openSecret(ground: Ground, stage: string): Promise<SecretI
           ? text.replace(`"${KEY}": "${String(now[KEY])}"`, `"${KEY}": "${VALUES.theirs}"`)
           : text.replace('}', ', "COLLEAGUE": "beside"}');
         // In two calls: after AWSCURRENT was moved once, the emulator's PutSecretValue leaves it on two versions.
-        const put = new PutSecretValueCommand({ SecretId: id, SecretString: next, VersionStages: ['theirs'] });
+        const put = new PutSecretValueCommand({
+          SecretId: id,
+          SecretString: next,
+          VersionStages: ['theirs'],
+        });
         const { VersionId: made = '' } = await secrets.send(put);
         const isMoved = await move(version, made).then(
           () => true,
@@ -82,11 +86,11 @@ export async function openSecret(ground: Ground, stage: string): Promise<SecretI
       }
     },
 
-    async mend() {
-      meddling = undefined;
+    async mend(expected) {
       const { version } = await read();
-      if (version === base.version) return;
-      await move(version, base.version);
+      const wanted = /version (\S+)/.exec(expected)?.[1] ?? base.version;
+      if (wanted === base.version) meddling = undefined;
+      if (version !== wanted) await move(version, wanted);
     },
   };
 }
