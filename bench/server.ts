@@ -31,7 +31,8 @@ export async function startServer(session: Session): Promise<BenchServer> {
   return { env, address, pid };
 }
 
-function startDevServer(program: string, address: string, log: string) {
+/** @param more arguments, such as a file that outlives the server; without one it lives in memory */
+export function startDevServer(program: string, address: string, log: string, more: string[] = []) {
   const [ip = '', port = ''] = address.split(':');
   return startProcess({
     name: 'temporal',
@@ -39,6 +40,7 @@ function startDevServer(program: string, address: string, log: string) {
     args: [
       ...['server', 'start-dev', '--ip', ip, '--port', port, '--headless', '--log-level', 'error'],
       ...UNTHROTTLED,
+      ...more,
       ...Object.values(SEARCH_ATTRIBUTES).flatMap((name) => ['--search-attribute', `${name}=Keyword`]),
     ],
     log,

@@ -127,6 +127,8 @@ export interface InfraPlanned {
   after: string;
   /** Paths into `after` that are known only when it has been applied: `input/size`. */
   unknown?: string[];
+  /** Start of the sha256 over what the state held of it, as `stateDigest` does; absent where there was nothing. */
+  was?: string;
   /** As the approval shows it; left out where there is no room. */
   line?: string;
 }
@@ -565,8 +567,11 @@ export interface HeadgateActivities {
   applyInfra(input: InfraInput & { base: InfraFound }): Promise<InfraEffect>;
   /** A plan finds nothing left to do. */
   verifyInfra(input: InfraInput): Promise<Measurement>;
-  /** Plans with the declared undo variables, and applies it. */
-  undoInfra(input: InfraInput & { base: InfraFound }): Promise<UndoResult>;
+  /**
+   * Plans with the declared undo variables, and applies it. `neverApplied`: the apply was refused before it changed
+   * anything. `Conflict` when somebody else has applied something to what the step has changed.
+   */
+  undoInfra(input: InfraInput & { base: InfraFound; neverApplied?: boolean }): Promise<UndoResult>;
 
   /** `Refused` when the reboot would lower `max_connections`. */
   lookReboot(input: RebootInput): Promise<Look<RebootFound>>;

@@ -93,6 +93,8 @@ export class Run {
   readonly pushed = new Map<string, GitEffect>();
   /** By the step that has made it, the last one last: what monitors are fenced by. */
   readonly made = new Map<string, Made>();
+  /** Infrastructure whose apply was refused before it changed anything. */
+  readonly neverApplied = new Set<string>();
   /** Monitors that have passed on evidence: what they watch has to hold as long as the rollout waits. */
   readonly monitored: MonitorStep[] = [];
   /** The run whose tokens, labels and backups what is done bears: this one, or the one that is taken back. */

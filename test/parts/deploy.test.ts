@@ -60,6 +60,26 @@ describeTarget('command', async () => {
   };
 });
 
+describeTarget(
+  'command',
+  async () => {
+    const world = await openWorld();
+    const target = createTargets({ runChild, env: {}, commandsEnabled: true, kubernetes, ssh }).get(
+      'command',
+    );
+    if (!target) throw new Error('no command target');
+    const { status, restart } = world.config;
+    const opaque = { status, restart, promote: world.program('redeploy') } as { [key: string]: Json };
+    return {
+      target,
+      call: targetCall(world.folder, opaque),
+      hanging: { ...opaque, promote: world.program('hang') },
+      close: world.close,
+    };
+  },
+  { way: 'without prepare and restore', opaque: true },
+);
+
 describe('deploy activities over a command target', () => {
   let world: Awaited<ReturnType<typeof openWorld>>;
   beforeEach(async () => {
@@ -202,6 +222,26 @@ describe('deploy activities over a command target', () => {
     expect(await run(() => activities().promoteRelease({ ...again, base: look.found, candidate }))).toEqual(
       live,
     );
+    const restored = await run(() => activities().restoreTraffic({ ...again, base: look.found }));
+    expect(restored).toMatchObject({ changed: true, release: { version: 'v1.0.0' } });
+    expect((await world.read()).live.version).toBe('v1.0.0');
+    expect((await world.calls()).findLast(({ verb }) => verb === 'redeploy')?.env).toMatchObject({
+      HEADGATE_VERSION: 'v1.0.0',
+      HEADGATE_RELEASE: 'blue',
+    });
+  });
+
+  it('gives the traffic back to what somebody else has deployed in the very moment of the promotion', async () => {
+    const candidate = await run(() => activities().prepareRelease({ ...input(), base }));
+    const theirs = { id: 'theirs', version: 'v9', url: 'http://127.0.0.1:1' };
+    // As after a promotion that met theirs: it is warm, and what was looked at is gone.
+    for (const promoted of [false, true]) {
+      await world.set(promoted ? { live: candidate, candidate: theirs } : { live: OLD, candidate });
+      const promote = world.program(promoted ? 'promote' : 'promoteOverTheirs');
+      const late = run(() => activities().promoteRelease({ ...input({ promote }), base, candidate }));
+      await expect(late).rejects.toMatchObject({ type: 'Drift', nonRetryable: true });
+      expect(await world.read()).toEqual({ live: theirs, candidate });
+    }
   });
 
   it('says what is wrong with a program, and whether repeating helps', async () => {

@@ -346,6 +346,42 @@ describe.skipIf(missing)('infra, with a real terraform', () => {
       });
     });
 
+    it('what somebody else has applied since is left to a person, and named; by hand it can be taken back', async () => {
+      await world.prepare(before);
+      const { found } = await world.look(both);
+      await world.apply(found, both);
+      const theirs = { ...both, vars: { ...both.vars, size: 30 } };
+      await world.apply((await world.look(theirs)).found, theirs);
+      await expect(world.undo(found, both)).rejects.toMatchObject({
+        type: 'Conflict',
+        details: [
+          {
+            item: 'terraform infra',
+            found: expect.stringMatching(/^applied by someone else since: terraform_data\.\w+/),
+            command: expect.stringMatching(/^terraform -chdir=infra apply .*-var=size=20/),
+          },
+        ],
+      });
+      expect((await world.log()).at(-1)).toMatch(/ 30$/);
+      await world.prepare(before);
+      expect(await world.undo(found, both)).toMatchObject({ changed: false });
+    });
+
+    it('an apply that was refused as drift has left nothing to take back, and theirs stays', async () => {
+      await world.prepare(before);
+      const { found } = await world.look(both);
+      await world.prepare({ ...both, vars: { size: 30 } });
+      await expect(world.apply(found, both)).rejects.toMatchObject({
+        type: 'Drift',
+        details: [{ neverApplied: true }],
+      });
+      const refused = world.begin((activities) =>
+        activities.undoInfra({ ...world.input(both), base: found, neverApplied: true }),
+      );
+      expect(await refused.result).toMatchObject({ changed: false, untouched: true });
+      expect((await world.log()).at(-1)).toMatch(/ 30$/);
+    });
+
     it('of what never began changes nothing, even when the declared variables are not those of before', async () => {
       await world.prepare(before);
       const config = { ...after, undo: { varFiles: [], vars: { size: 21 } } };
@@ -369,7 +405,9 @@ describe.skipIf(missing)('infra, with a real terraform', () => {
           {
             item: 'terraform infra',
             found: expect.stringContaining('terraform_data.extra[0]: destroy'),
-            command: expect.stringMatching(/^terraform -chdir=infra init -reconfigure .* && terraform -chdir=infra apply .*-var=size=20 .*-var=extras=0$/),
+            command: expect.stringMatching(
+              /^terraform -chdir=infra init -reconfigure .* && terraform -chdir=infra apply .*-var=size=20 .*-var=extras=0$/,
+            ),
           },
         ],
       });

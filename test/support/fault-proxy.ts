@@ -15,12 +15,16 @@ export interface ProxiedRequest {
 /**
  * `status 500` and `throttle` answer as AWS does, without asking the API. Cut before forwarding: the API never hears
  * of it. Cut after forwarding: the effect is there and its answer is lost. Slow: forwarded at once, answered late.
+ * Nonsense: the effect is there, and the answer is a page of somebody else's. Truncated: the connection ends in the
+ * middle of the answer.
  */
 export type HttpFault =
   | 'status 500'
   | 'throttle'
   | 'cut before forwarding'
   | 'cut after forwarding'
+  | 'nonsense'
+  | 'truncated'
   | { slowMs: number };
 
 export interface FaultRule {
@@ -92,8 +96,17 @@ async function carryOut({ origin, request, response, call, rule }: Exchange): Pr
   } else {
     const answer = await ask(origin, request, call.body);
     call.status = answer.status;
-    if (fault) await sleep(fault.slowMs);
-    response.writeHead(answer.status, answer.headers).end(answer.body);
+    if (fault === 'nonsense') {
+      response.writeHead(200, { 'content-type': 'text/html' }).end('<html>the proxy of somebody</html>');
+    } else if (fault === 'truncated') {
+      const length = String(answer.body.length);
+      response.writeHead(answer.status, { ...answer.headers, 'content-length': length });
+      response.write(answer.body.subarray(0, Math.floor(answer.body.length / 2)));
+      setImmediate(() => response.destroy());
+    } else {
+      if (fault) await sleep(fault.slowMs);
+      response.writeHead(answer.status, answer.headers).end(answer.body);
+    }
   }
 }
 

@@ -11,6 +11,7 @@ import type { MeasurementOutcome } from '../../src/contract/progress.js';
 import type { MonitoredProbe, MonitorStep, ProbeLimits } from '../../src/plan/resolved.js';
 import { runOnDesk } from '../support/desk-server.js';
 import {
+  UNCHANGED,
   createFakeSampler,
   ERROR,
   FAIL,
@@ -222,7 +223,7 @@ class SamplingWorker {
         return SAMPLES[outcome];
       },
     });
-    const activities = createMonitorActivities({ sampler, clock });
+    const activities = createMonitorActivities({ sampler, clock, fences: UNCHANGED });
     const running: Promise<SamplerState> = environment.run(() => activities.sampleProbes(input));
     try {
       return { state: await clock.run(running) };

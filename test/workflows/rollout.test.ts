@@ -4,6 +4,7 @@ import { type Client, type WorkflowHandle, WorkflowUpdateFailedError } from '@te
 import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from 'vitest';
+import type { DeployInput } from '../../src/contract/activities.js';
 import type { RolloutInput, RolloutResult } from '../../src/contract/inputs.js';
 import {
   FAILURES,
@@ -13,9 +14,17 @@ import {
   TASK_QUEUE,
 } from '../../src/contract/messages.js';
 import type { Phase, Progress } from '../../src/contract/progress.js';
-import type { NotifyMoment, ResolvedPlan } from '../../src/plan/resolved.js';
+import type { DeployStep, NotifyMoment, ResolvedPlan, SecretStep } from '../../src/plan/resolved.js';
 import { createFakeWorld, type FakeWorld, seen } from '../support/fake-world.js';
-import { approvalStep, deployStep, monitorStep, planOf, secretStep, storyPlan } from '../support/plans.js';
+import {
+  approvalStep,
+  checkStep,
+  deployStep,
+  monitorStep,
+  planOf,
+  secretStep,
+  storyPlan,
+} from '../support/plans.js';
 import { startTemporal, startWorkers } from '../support/temporal.js';
 
 let env: TestWorkflowEnvironment;
@@ -532,6 +541,99 @@ describe('what cannot be restored', () => {
       acceptedBy: 'cas',
       left: ['staging/settings'],
     });
+  });
+
+  test('a release that reads what is kept need not have the old configuration in force', async () => {
+    const world = createFakeWorld();
+    world.outcomes.set('held', 'fail');
+    // What is live is started again by itself, and reads what is there.
+    world.faults.retireRelease = () => {
+      world.inForce.set('production', 50);
+      return undefined;
+    };
+    const secret: SecretStep = { ...secretStep('production'), onRollback: 'keep' };
+    const steps = [secret, deployStep('production'), checkStep('production')];
+    const plan = planOf(application(), [{ name: 'production', steps }]);
+    const { outcome, progress } = await resultOf(await begin(world, plan));
+    expect([outcome, progress.left]).toMatchObject([
+      'rolledBack',
+      [expect.stringContaining('production/settings is kept')],
+    ]);
+    expect(progress.restoration?.checks.at(-1)).toEqual({
+      what: 'production in force: poolLimit.pool.limit',
+      expected: '20, or what production/settings has set and is kept',
+      found: '50',
+      ok: true,
+    });
+  });
+
+  test('an opaque target deploys the old version anew: that one is started again from what is restored, and is restored', async () => {
+    const world = createFakeWorld();
+    world.outcomes.set('held', 'fail');
+    const { activities } = world;
+    const restarted: string[] = [];
+    const deployed = (version: string, id: string) => ({ id, version, url: 'http://production.invalid' });
+    const found = async (step: DeployStep) => {
+      const { found, ...rest } = await activities.lookRelease({ step } as DeployInput);
+      return { ...rest, found: { ...found, staged: false } };
+    };
+    world.activities = {
+      ...activities,
+      lookRelease: ({ step }) => found(step),
+      promoteRelease: async ({ step, context }) => {
+        const release = deployed(context.version, 'second');
+        world.live.set(step.stage, release);
+        world.inForce.set(step.stage, 50);
+        return release;
+      },
+      restoreTraffic: async ({ step, base }) => {
+        // It reads the secret, which is put back only later.
+        const release = deployed(base.live.version, 'third');
+        world.live.set(step.stage, release);
+        return { summary: 'deployed again', changed: true, release };
+      },
+      restartRelease: async ({ step, release }) => {
+        restarted.push(release.id);
+        if (release.id === world.live.get(step.stage)?.id) world.inForce.set(step.stage, 20);
+        return { summary: 'started again', changed: true };
+      },
+    };
+    const steps = [secretStep('production'), deployStep('production', 'immediate'), checkStep('production')];
+    const handle = await begin(world, planOf(application(), [{ name: 'production', steps }]));
+    const { outcome, progress } = await resultOf(handle);
+    expect([outcome, restarted]).toEqual(['rolledBack', ['third']]);
+    expect(progress.restoration?.checks.map(({ found: seen, ok }) => [seen, ok])).toEqual(
+      expect.arrayContaining([
+        ['third (v1.0.0)', true],
+        ['20', true],
+      ]),
+    );
+  });
+
+  test('what a person has brought back by hand is restored, whatever the undo had made anew', async () => {
+    const world = createFakeWorld();
+    world.outcomes.set('held', 'fail');
+    const { activities } = world;
+    const old = { id: 'production-old', version: 'v1.0.0', url: 'http://production-old.invalid' };
+    let undone = 0;
+    world.activities = {
+      ...activities,
+      restoreTraffic: async ({ step }) => {
+        undone += 1;
+        const release = undone === 1 ? { ...old, id: 'third' } : undefined;
+        world.live.set(step.stage, release ?? old);
+        return { summary: 'deployed again', changed: true, ...(release ? { release } : {}) };
+      },
+    };
+    world.faults.restartRelease = (call) =>
+      call === 1 ? ApplicationFailure.nonRetryable('will not start', FAILURES.invalid) : undefined;
+    const steps = [secretStep('production'), deployStep('production'), checkStep('production')];
+    const handle = await begin(world, planOf(application(), [{ name: 'production', steps }]));
+    await inPhase(handle, 'stuck');
+    world.live.set('production', old);
+    world.inForce.set('production', 20);
+    await handle.executeUpdate('retry', { args: [{ by: 'cas' }] });
+    expect(await resultOf(handle)).toMatchObject({ outcome: 'rolledBack' });
   });
 
   test('a release whose configuration in force is not the old one is not restored', async () => {

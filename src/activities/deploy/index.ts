@@ -74,8 +74,11 @@ async function promote(
   input: DeployInput & { base: DeployFound; candidate: Release },
 ): Promise<Release> {
   const { step, base, candidate } = input;
-  const { live, unsettled } = await target.status();
-  if (target.staged && live.id === candidate.id && unsettled === undefined) return live;
+  const { live, unsettled, ...beside } = await target.status();
+  if (target.staged && live.id === candidate.id && unsettled === undefined) {
+    await requireOldBeside(target, { step, base }, beside.candidate);
+    return live;
+  }
   if (live.id !== base.live.id && live.id !== candidate.id) {
     // An opaque target tells by the version only whether it was us.
     if (target.staged || live.version !== candidate.version) throw movedOn(step.name, base.live, live);
@@ -85,10 +88,25 @@ async function promote(
   await target.promote(candidate);
   const after = await target.status();
   const done = target.staged ? after.live.id === candidate.id : after.live.version === candidate.version;
+  if (done && target.staged) await requireOldBeside(target, { step, base }, after.candidate);
   if (done) return after.live;
   throw new Error(
     `${step.name}: ${nameOf(candidate)} was promoted, but the target says ${nameOf(after.live)} is live`,
   );
+}
+
+/**
+ * What was live stays warm beside the new release. Is it another one than was looked at, then somebody deployed in the
+ * very moment of the promotion: no target compares before it moves the traffic, so it gets back what we took from it.
+ */
+async function requireOldBeside(
+  target: BoundTarget,
+  { step, base }: Pick<DeployInput, 'step'> & { base: DeployFound },
+  beside: Release | null,
+): Promise<void> {
+  if (beside === null || beside.id === base.live.id || beside.id === base.candidate?.id) return;
+  await target.restore(beside);
+  throw movedOn(step.name, base.live, beside);
 }
 
 async function restore(

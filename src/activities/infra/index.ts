@@ -37,7 +37,7 @@ import {
 } from './call.js';
 import { requireAllowed, requireKnownNames, warningsOf } from './findings.js';
 import { compareWithApproved, createdBy, type Difference, digestPlan, planOf } from './policy.js';
-import { undoInfra } from './undo.js';
+import { type InfraUndoInput, undoInfra } from './undo.js';
 
 const LARGEST_CHANGES = 4 * 1024;
 const LARGEST_WARNINGS = 2 * 1024;
@@ -50,7 +50,7 @@ export function createInfraActivities(deps: InfraDeps) {
     lookInfra: (input: InfraInput) => working(deps, (work) => look(work, input)),
     applyInfra: (input: InfraBaseInput) => working(deps, (work) => apply(work, input)),
     verifyInfra: (input: InfraInput) => working(deps, (work) => verify(work, input)),
-    undoInfra: (input: InfraBaseInput) => working(deps, (work) => undoInfra(work, input)),
+    undoInfra: (input: InfraUndoInput) => working(deps, (work) => undoInfra(work, input)),
   } satisfies Pick<HeadgateActivities, 'lookInfra' | 'applyInfra' | 'verifyInfra' | 'undoInfra'>;
 }
 
@@ -86,7 +86,7 @@ async function look(work: InfraWork, input: InfraInput): Promise<Look<InfraFound
     planDigest: digestPlan(plan.changes),
     changes: plan.changes.length,
     stateDigest: digestJson(plan.state),
-    planned: planOf(plan.changes),
+    planned: planOf(plan.changes, plan.state),
     filesSha256: await digestFiles(input),
   };
   const lines = plan.changes.map(({ line }) => line);
@@ -156,7 +156,8 @@ async function apply(work: InfraWork, input: InfraBaseInput): Promise<InfraEffec
   });
   return deps.terraform.withPlan(call, async (plan) => {
     requireAllowed(input, plan.changes, createdBy(base.planned));
-    requireApproved(input, plan, { repeated: attempt > 1 || plan.interrupted.length > 0 });
+    const repeated = attempt > 1 || plan.interrupted.length > 0;
+    requireApproved(input, plan, { repeated });
     // Whoever made the changes, a killed attempt of ours or somebody else: they are there.
     if (plan.changes.length === 0) return { added: 0, changed: 0, destroyed: 0, artifacts: [] };
     await requireSameFiles(input, attempt);
@@ -173,10 +174,10 @@ function requireApproved(
   const differences = base.planned
     ? compareWithApproved(changes, base.planned, options)
     : changes.map(({ address, line }) => ({ address, approved: 'another plan', now: line }));
-  if (differences.length > 0) throw drifted(step.name, differences);
+  if (differences.length > 0) throw drifted(step.name, differences, options);
 }
 
-function drifted(step: string, differences: Difference[]) {
+function drifted(step: string, differences: Difference[], { repeated }: { repeated: boolean }) {
   const shown = differences.slice(0, MOST_DIFFERENCES);
   const left = differences.length - shown.length;
   const lines = shown.map(
@@ -185,7 +186,8 @@ function drifted(step: string, differences: Difference[]) {
   );
   return drift(
     `${step}: what would be applied is not what was approved. ${lines.join('; ')}${left > 0 ? `; and ${left} more` : ''}. Nothing was changed.`,
-    { differences: shown.map((each) => ({ ...each })) },
+    // Of a repeated attempt nobody knows what the one before has applied.
+    { differences: shown.map((each) => ({ ...each })), neverApplied: !repeated },
   );
 }
 

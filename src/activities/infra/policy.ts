@@ -26,8 +26,17 @@ export function digestPlan(changes: PlannedChange[]): string {
 }
 
 /** Each change by itself; `undefined` when there are too many. */
-export function planOf(changes: PlannedChange[]): Record<string, InfraPlanned> | undefined {
-  const full = Object.fromEntries(changes.map((change) => [change.address, summarize(change)]));
+export function planOf(
+  changes: PlannedChange[],
+  state: Record<string, unknown>,
+): Record<string, InfraPlanned> | undefined {
+  const full = Object.fromEntries(
+    changes.map((change) => {
+      const held = state[change.address];
+      const was = held === undefined ? {} : { was: shortDigest(held) };
+      return [change.address, { ...summarize(change), ...was }];
+    }),
+  );
   if (sizeOf(full) <= LARGEST_PLANNED) return full;
   const bare = Object.fromEntries(
     Object.entries(full).map(([address, { line: _line, ...rest }]) => [address, rest]),
@@ -90,6 +99,23 @@ export function compareWithApproved(
     if (!approved && isPutAside(change, planned[change.resource])) return [];
     const line = approved ? (approved.line ?? approved.action) : 'nothing planned';
     return [{ address: change.address, approved: line, now: change.line }];
+  });
+}
+
+/**
+ * What stands there is neither as it was looked at nor as the step wants it: somebody else has applied something since.
+ * Of a creation, and of one that ended half way, nobody can tell.
+ * @param changes what would have to change now to be as the step wants it
+ */
+export function changedByOthers(
+  changes: PlannedChange[],
+  state: Record<string, unknown>,
+  planned: Record<string, InfraPlanned> = {},
+): PlannedChange[] {
+  return changes.filter(({ address, action, reason }) => {
+    const was = planned[address]?.was;
+    if (was === undefined || action === 'create' || HALF_CREATED.includes(reason ?? '')) return false;
+    return shortDigest(state[address]) !== was;
   });
 }
 

@@ -6,17 +6,31 @@ import { conflict, lockedBy } from '../../platform/failures.js';
 import type { PlannedChange } from '../../tools/terraform/plan.js';
 import { clip } from '../fit.js';
 import { callOf, type InfraBaseInput, type InfraWork, owners, planWith, variables } from './call.js';
-import { refusedChanges } from './policy.js';
+import { changedByOthers, refusedChanges } from './policy.js';
 
 const LONGEST_FOUND = 600;
 
-/** @throws ApplicationFailure `Conflict` when something would have to be destroyed that the plan does not allow */
-export async function undoInfra(work: InfraWork, input: InfraBaseInput): Promise<UndoResult> {
+export type InfraUndoInput = InfraBaseInput & { neverApplied?: boolean };
+
+/**
+ * @throws ApplicationFailure `Conflict` when something would have to be destroyed that the plan does not allow, and when
+ * somebody else has applied something since
+ */
+export async function undoInfra(work: InfraWork, input: InfraUndoInput): Promise<UndoResult> {
   const { deps } = work;
   const { step, base, context } = input;
   const { tool, directory, allow, undo } = step.config;
   const name = `${tool} ${directory}`;
   if (!undo) return { summary: `${name} declares no undo`, changed: false };
+  const theirs = await findTheirs(work, input);
+  if (theirs.length > 0 && input.neverApplied) {
+    return {
+      summary: `${name}: nothing was applied; it is as somebody else left it`,
+      changed: false,
+      untouched: true,
+    };
+  }
+  if (theirs.length > 0) throw overwritten(input, theirs);
   const { act, undo: owner } = owners(input);
   const call = await callOf(work, input, {
     variables: variables(input, { undo: true }),
@@ -63,6 +77,11 @@ async function untilUnlocked<T>(work: () => Promise<T>): Promise<T> {
   }
 }
 
+async function findTheirs(work: InfraWork, input: InfraBaseInput): Promise<PlannedChange[]> {
+  const { changes, state } = await planWith(work, input, {});
+  return changedByOthers(changes, state, input.base.planned);
+}
+
 async function requireUndone(work: InfraWork, input: InfraBaseInput): Promise<void> {
   const { changes } = await planWith(work, input, { undo: true });
   const left = changes.filter(({ kind }) => kind === 'resource').map(({ line }) => line);
@@ -80,6 +99,19 @@ function leftBehind(input: InfraInput, lost: PlannedChange[]) {
     item: `${tool} ${directory}`,
     found: clip(lost.map(({ line }) => line).join('; '), LONGEST_FOUND),
     expected: `nothing to destroy but ${allow.length > 0 ? allow.join(', ') : 'nothing'}, which "allow" names (missing: ${addresses.join(', ')})`,
+    command: applyBackLine(input.step.config),
+  });
+}
+
+function overwritten(input: InfraInput, theirs: PlannedChange[]) {
+  const { tool, directory } = input.step.config;
+  return conflict({
+    item: `${tool} ${directory}`,
+    found: clip(
+      `applied by someone else since: ${theirs.map(({ address }) => address).join(', ')}`,
+      LONGEST_FOUND,
+    ),
+    expected: 'as this step has left it; taking it back would take theirs back too',
     command: applyBackLine(input.step.config),
   });
 }

@@ -1,20 +1,23 @@
 /** `infra`: terraform or tofu. What was approved is planned again and applied in one activity. */
+import { ApplicationFailure } from '@temporalio/common';
 import type { InfraFound } from '../../contract/activities.js';
 import { applyBackLine } from '../../contract/mend.js';
 import type { InfraStep } from '../../plan/resolved.js';
 import { applying, undoingApply } from '../activity-options.js';
 import type { Run } from '../run.js';
-import { gateFailed } from '../stop.js';
+import { gateFailed, rootCause } from '../stop.js';
 import type { StepVerbs } from './step-verbs.js';
 
 export const infra: StepVerbs<InfraStep, InfraFound> = {
   look: (run, step) => applying(`plan ${nameOf(step)}`).lookInfra(input(run, step)),
 
   async act(run, step, look) {
-    const { added, changed, destroyed } = await applying(`apply ${nameOf(step)}`).applyInfra({
-      ...input(run, step),
-      base: look.found,
-    });
+    const { added, changed, destroyed } = await applying(`apply ${nameOf(step)}`)
+      .applyInfra({ ...input(run, step), base: look.found })
+      .catch((error: unknown) => {
+        if (saysNeverApplied(error)) run.neverApplied.add(step.name);
+        throw error;
+      });
     if (added + changed + destroyed === 0) return `${nameOf(step)}: nothing to change`;
     return `${nameOf(step)}: ${added} added, ${changed} changed, ${destroyed} destroyed`;
   },
@@ -34,7 +37,12 @@ export const infra: StepVerbs<InfraStep, InfraFound> = {
     mend: ({ config }) => applyBackLine(config),
     async state(run, step, look) {
       if (!step.config.undo) return { summary: `${nameOf(step)} declares no undo`, changed: false };
-      return undoingApply(`take ${nameOf(step)} back`).undoInfra({ ...input(run, step), base: look.found });
+      const neverApplied = run.neverApplied.has(step.name);
+      return undoingApply(`take ${nameOf(step)} back`).undoInfra({
+        ...input(run, step),
+        base: look.found,
+        ...(neverApplied ? { neverApplied } : {}),
+      });
     },
     async measure(run, step, { found: base }) {
       const { found } = await applying(`look at ${nameOf(step)}`).lookInfra(input(run, step));
@@ -53,6 +61,15 @@ export const infra: StepVerbs<InfraStep, InfraFound> = {
     // What was applied is what stays.
   },
 };
+
+/** It was refused as drift before anything was changed. */
+function saysNeverApplied(error: unknown): boolean {
+  const cause = rootCause(error);
+  const detail: unknown = cause instanceof ApplicationFailure ? cause.details?.[0] : undefined;
+  return (
+    typeof detail === 'object' && detail !== null && 'neverApplied' in detail && detail.neverApplied === true
+  );
+}
 
 function input(run: Run, step: InfraStep) {
   return { context: run.contextOf(step.stage), step };

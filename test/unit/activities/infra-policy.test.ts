@@ -29,7 +29,7 @@ const deposed: PlannedChange = {
 };
 
 function differences(approved: PlannedChange[], now: PlannedChange[], repeated = false) {
-  const planned = planOf(approved);
+  const planned = planOf(approved, {});
   if (!planned) throw new Error('too many');
   return compareWithApproved(now, planned, { repeated }).map(({ address }) => address);
 }
@@ -80,7 +80,7 @@ describe('is drift', () => {
 
   it('shows both lines', () => {
     const now = { ...update, after: { size: 3 }, line: 'a.x: update in place (size: 1 → 3)' };
-    expect(compareWithApproved([now], planOf([update]) ?? {}, { repeated: false })).toEqual([
+    expect(compareWithApproved([now], planOf([update], {}) ?? {}, { repeated: false })).toEqual([
       { address: 'a.x', approved: update.line, now: now.line },
     ]);
   });
@@ -122,11 +122,11 @@ it('what is kept of a plan fits: lines first go, then all of it', () => {
       address: `module.network.aws_x.y[${index}]`,
       line: 'x'.repeat(300),
     }));
-  expect(Object.values(planOf(many(10)) ?? {})[0]?.line).toHaveLength(160);
-  const without = planOf(many(50)) ?? {};
+  expect(Object.values(planOf(many(10), {}) ?? {})[0]?.line).toHaveLength(160);
+  const without = planOf(many(50), {}) ?? {};
   expect(Object.keys(without)).toHaveLength(50);
   expect(Object.values(without)[0]).not.toHaveProperty('line');
-  expect(planOf(many(200))).toBeUndefined();
+  expect(planOf(many(200), {})).toBeUndefined();
 });
 
 it('the digest of a plan counts addresses, actions and values, not words', () => {

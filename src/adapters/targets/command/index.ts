@@ -46,8 +46,9 @@ export function createCommandTarget(deps: CommandTargetDeps): Target<Config> {
     prepare: async (call) => readOutput('prepare', await run(call, 'prepare'), releaseSchema),
     promote: async (call, release) => void (await run(call, 'promote', release)),
     async restore(call, release) {
-      // An opaque target has one way only: the old version is deployed again.
-      await run(call, call.config.restore ? 'restore' : 'promote', release);
+      if (call.config.restore) await run(call, 'restore', release);
+      // An opaque target has one way only: the old version is deployed again, and the program has to know which.
+      else await run({ ...call, context: { ...call.context, version: release.version } }, 'promote', release);
     },
     async retire(call, release) {
       if (call.config.retire) await run(call, 'retire', release);
