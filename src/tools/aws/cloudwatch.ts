@@ -6,7 +6,7 @@ import {
   GetMetricStatisticsCommand,
 } from '@aws-sdk/client-cloudwatch';
 import { type AwsOptions, clientsByRegion } from './clients.js';
-import { describeAwsError } from './errors.js';
+import { type AwsAnswer, describeAwsError, requireAws } from './errors.js';
 
 export type MetricStatistic = 'Average' | 'Maximum' | 'Minimum' | 'Sum' | 'SampleCount';
 
@@ -110,9 +110,13 @@ function describeDatum(datum: Datapoint, statistic: MetricStatistic): MetricDatu
   return [{ atMs: datum.Timestamp.getTime(), value, unit: datum.Unit ?? 'None' }];
 }
 
-async function call<T>(what: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+async function call<Answer extends AwsAnswer>(
+  what: string,
+  signal: AbortSignal,
+  send: () => Promise<Answer>,
+): Promise<Answer> {
   try {
-    return await send();
+    return requireAws(await send());
   } catch (error) {
     signal.throwIfAborted();
     throw describeAwsError(error, what, ADVICE);
