@@ -1,4 +1,4 @@
-/** Which faults a run meets, and when: only such as its plan can meet, one to four of them. Pure. */
+/** Which faults a run meets, and when: only such as its plan can meet, two to five of them. Pure. */
 import type { Random } from './random.js';
 import type { DrawnStage, DrawnStep, Ending, Fault, FaultName, Moment } from './schedule.js';
 
@@ -20,8 +20,8 @@ const WEIGHTS: Record<FaultName, number> = {
   'PostgreSQL cut off': 2,
   'health endpoint flaps': 2,
   'health endpoint answers nonsense': 2,
-  abort: 3,
-  cancel: 3,
+  abort: 2,
+  cancel: 2,
   'hold and resume': 2,
   'secret changed by a colleague': 3,
   'file changed by a colleague': 3,
@@ -141,7 +141,7 @@ function asksDatabase(stages: DrawnStage[]): boolean {
 }
 
 function drawNames(random: Random, possible: ReadonlySet<FaultName>): FaultName[] {
-  const count = random.pick([1, 2, 2, 3, 3, 4]);
+  const count = random.pick([2, 2, 3, 3, 4, 5]);
   const names: FaultName[] = [];
   for (let drawn = 0; drawn < count; drawn += 1) {
     const left = [...possible].filter((name) => !names.includes(name) || name === 'worker killed');
@@ -175,7 +175,7 @@ function drawMoment(
 ): Moment {
   if (random.chance(isLoose ? 0.35 : 0.2)) return { afterMs: random.between(0, 4_000) };
   const kind = random.pick(near);
-  const backward = isBack && random.chance(0.35) ? BACKWARD[kind] : undefined;
-  const facts = backward ?? [...FORWARD[kind], ...(isLoose && random.chance(0.25) ? ALWAYS : [])];
+  const backward = isBack && random.chance(0.3) ? BACKWARD[kind] : undefined;
+  const facts = backward ?? [...FORWARD[kind], ...(isLoose && random.chance(0.15) ? ALWAYS : [])];
   return { fact: random.pick(facts), nth: random.chance(0.92) ? 1 : 2 };
 }

@@ -60,10 +60,10 @@ function drawStep(random: Random, kind: Kind): DrawnStep {
       return { kind, verified: random.chance(0.75) };
     case 'approval': {
       const answer = random.weigh({
-        approve: 0.7,
-        reject: 0.1,
-        never: 0.08,
-        'approve and abort together': 0.12,
+        approve: 0.82,
+        reject: 0.06,
+        never: 0.05,
+        'approve and abort together': 0.07,
       });
       const timeoutMs = answer === 'never' ? random.between(500, 2_500) : 120_000;
       return { kind, answer, delayMs: random.between(0, 1_200), timeoutMs };

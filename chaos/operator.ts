@@ -16,7 +16,7 @@ const MOST_MENDINGS = 3;
 /** What was left at a moment, as the rollout named it and as it was seen from outside. */
 export interface LeftOpen {
   waiting: Waiting;
-  named: { step: string; text: string }[];
+  named: { step: string; expected?: string; text: string }[];
   seen: Map<string, Seen>;
 }
 

@@ -90,12 +90,12 @@ export interface Schedule {
   awayMs: number;
 }
 
-const DEADLINE_SHARE = 0.06;
+const DEADLINE_SHARE = 0.04;
 
 export function drawSchedule(seed: number): Schedule {
   const random = new Random(seed);
   const stages = drawStages(random);
-  const ending = random.chance(0.35) ? 'fails' : 'passes';
+  const ending = random.chance(0.3) ? 'fails' : 'passes';
   return {
     seed,
     stages,

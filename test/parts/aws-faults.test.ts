@@ -36,12 +36,14 @@ const FAULTS = [
   'throttle',
   'cut before forwarding',
   'cut after forwarding',
+  'truncated',
 ] as const satisfies HttpFault[];
 const EXPLAINED: Record<(typeof FAULTS)[number], RegExp> = {
   'status 500': /AWS failed with 500/,
   throttle: /AWS throttles the worker/,
   'cut before forwarding': /AWS cannot be reached/,
   'cut after forwarding': /AWS cannot be reached/,
+  truncated: /AWS cannot be reached/,
 };
 
 describe.skipIf(motoIsMissing())('secret, behind an AWS that fails', () => {
@@ -156,6 +158,16 @@ describe.skipIf(motoIsMissing())('secret, behind an AWS that fails', () => {
     expect(proxy.calls.filter((each) => each.fault)).toHaveLength(READS.length + WRITES.length);
     expect(await readStore()).toMatchObject({ versions: 2, text: WANTED });
   });
+
+  it.each([...READS, ...WRITES])(
+    'the page of a proxy instead of an answer at %s: the effect once, at the second attempt',
+    async (_place, match) => {
+      proxy.rules.push({ match, times: 1, fault: 'nonsense' });
+      const { failures } = await attempt(() => activities().putSecret(call()));
+      expect(failures).toEqual([expect.stringMatching(/what answered is not AWS/)]);
+      expect(await readStore()).toMatchObject({ versions: 2, text: WANTED });
+    },
+  );
 
   it('an answer that does not come is given up after six seconds, and asked for again', async () => {
     proxy.rules.push({ match: isOf('DescribeSecret'), times: 1, fault: { slowMs: 60_000 } });

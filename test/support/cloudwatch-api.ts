@@ -37,7 +37,10 @@ export async function startCloudWatchApi(): Promise<CloudWatchApi> {
     api.asked.push(input);
     const reply = answer(api, request, input);
     response
-      .writeHead(reply.status, { 'content-type': 'application/x-amz-json-1.0' })
+      .writeHead(reply.status, {
+        'content-type': 'application/x-amz-json-1.0',
+        'x-amzn-requestid': 'of-the-double',
+      })
       .end(JSON.stringify(reply.body));
   });
   const api: CloudWatchApi = { ...server, alarms: [], data: [], failures: [], silent: false, asked: [] };

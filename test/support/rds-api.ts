@@ -38,7 +38,9 @@ export async function startRdsApi(pageSize = 100): Promise<RdsApi> {
   const server = await serve((request, response, body) => {
     if (api.silent) return;
     const reply = answer(api, request, new URLSearchParams(body), pageSize);
-    response.writeHead(reply.status, { 'content-type': 'text/xml' }).end(reply.xml);
+    response
+      .writeHead(reply.status, { 'content-type': 'text/xml', 'x-amzn-requestid': 'of-the-double' })
+      .end(reply.xml);
   });
   const api: RdsApi = {
     ...server,

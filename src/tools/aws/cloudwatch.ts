@@ -6,7 +6,7 @@ import {
   GetMetricStatisticsCommand,
 } from '@aws-sdk/client-cloudwatch';
 import { type AwsOptions, clientsByRegion } from './clients.js';
-import { describeAwsError } from './errors.js';
+import { type AwsAnswer, describeAwsError, requireAws } from './errors.js';
 import { nextPage } from './pages.js';
 
 export type MetricStatistic = 'Average' | 'Maximum' | 'Minimum' | 'Sum' | 'SampleCount';
@@ -122,9 +122,13 @@ function describeAlarm(prefix: string, name?: string, state?: AlarmState['state'
   throw new Error(`Alarms ${prefix}*: CloudWatch tells no state of ${name ?? 'an alarm without a name'}.`);
 }
 
-async function call<T>(what: string, signal: AbortSignal, send: () => Promise<T>): Promise<T> {
+async function call<Answer extends AwsAnswer>(
+  what: string,
+  signal: AbortSignal,
+  send: () => Promise<Answer>,
+): Promise<Answer> {
   try {
-    return await send();
+    return requireAws(await send());
   } catch (error) {
     signal.throwIfAborted();
     throw describeAwsError(error, what, ADVICE);

@@ -53,6 +53,31 @@ export function isAwsError(error: unknown, name: string): boolean {
   return error instanceof Error && error.name === name;
 }
 
+/** Something between us and AWS has answered in its place. */
+class NotAwsError extends Error {
+  override readonly name = 'NotAwsError';
+}
+
+export interface AwsAnswer {
+  $metadata: { requestId?: string };
+}
+
+/**
+ * Every answer of AWS bears the id of its request. One without is a page of some proxy, which the SDK reads as an
+ * answer that holds nothing: an effect that was never carried out, a list without entries.
+ * @throws NotAwsError
+ */
+export function requireAws<Answer extends AwsAnswer>(answer: Answer): Answer {
+  if (answer.$metadata.requestId === undefined)
+    throw new NotAwsError('an answer without the id of its request');
+  return answer;
+}
+
+/** What the SDK could not read bears the raw reply, and is no fault that AWS has told. */
+function isForeign(error: Error): boolean {
+  return error instanceof NotAwsError || ('$response' in error && !('$fault' in error));
+}
+
 /** Sentences that say what would mend it. */
 export interface AwsAdvice {
   missing: string;
@@ -73,6 +98,11 @@ export function describeAwsError(error: unknown, what: string, advice: AwsAdvice
   if (UNREACHABLE.has(code) || UNREACHABLE.has(name)) {
     return new Error(
       `${what}: AWS cannot be reached (${code || name}). Check the network and AWS_ENDPOINT_URL of the worker.`,
+    );
+  }
+  if (isForeign(error)) {
+    return new Error(
+      `${what}: what answered is not AWS (${name}). Check the proxies of the worker's network, and its AWS_ENDPOINT_URL.`,
     );
   }
   if (THROTTLED.has(name)) return new Error(`${what}: AWS throttles the worker (${name}).`);

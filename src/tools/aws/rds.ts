@@ -10,7 +10,7 @@ import {
 } from '@aws-sdk/client-rds';
 import { invalid } from '../../platform/failures.js';
 import { type AwsOptions, clientsByRegion } from './clients.js';
-import { describeAwsError } from './errors.js';
+import { type AwsAnswer, describeAwsError, requireAws } from './errors.js';
 import { nextPage } from './pages.js';
 
 export interface RdsPlace {
@@ -186,9 +186,9 @@ class RdsApi implements Rds {
     } while (marker);
   }
 
-  async #call<T>(what: string, send: () => Promise<T>): Promise<T> {
+  async #call<Answer extends AwsAnswer>(what: string, send: () => Promise<Answer>): Promise<Answer> {
     try {
-      return await send();
+      return requireAws(await send());
     } catch (error) {
       throw describeAwsError(error, what, ADVICE);
     }

@@ -9,7 +9,7 @@ import {
 } from '@aws-sdk/client-secrets-manager';
 import { drift, invalid } from '../../platform/failures.js';
 import { type AwsOptions, clientsByRegion } from './clients.js';
-import { describeAwsError, isAwsError } from './errors.js';
+import { describeAwsError, isAwsError, requireAws } from './errors.js';
 import { membersOf } from './secret-texts.js';
 
 export interface SecretPlace {
@@ -74,8 +74,8 @@ class SecretsManagerStore implements SecretStore {
   }
 
   async describe(place: SecretPlace): Promise<SecretState> {
-    const found = await this.#call(place, (client) =>
-      client.send(new DescribeSecretCommand({ SecretId: place.id })),
+    const found = await this.#call(place, async (client) =>
+      requireAws(await client.send(new DescribeSecretCommand({ SecretId: place.id }))),
     );
     if (found.DeletedDate) throw deleted(place, found.DeletedDate);
     const labels = found.VersionIdsToStages ?? {};
@@ -108,7 +108,7 @@ class SecretsManagerStore implements SecretStore {
     };
     await this.#call(place, async (client) => {
       try {
-        await client.send(new PutSecretValueCommand(input));
+        requireAws(await client.send(new PutSecretValueCommand(input)));
       } catch (error) {
         if (!isAwsError(error, 'ResourceExistsException')) throw error;
         throw drift(
@@ -121,14 +121,13 @@ class SecretsManagerStore implements SecretStore {
   async moveCurrent(place: SecretPlace, { from, to }: { from: string; to: string }): Promise<boolean> {
     return this.#call(place, async (client) => {
       try {
-        await client.send(
-          new UpdateSecretVersionStageCommand({
-            SecretId: place.id,
-            VersionStage: 'AWSCURRENT',
-            RemoveFromVersionId: from,
-            MoveToVersionId: to,
-          }),
-        );
+        const command = new UpdateSecretVersionStageCommand({
+          SecretId: place.id,
+          VersionStage: 'AWSCURRENT',
+          RemoveFromVersionId: from,
+          MoveToVersionId: to,
+        });
+        requireAws(await client.send(command));
         return true;
       } catch (error) {
         if (isAwsError(error, 'InvalidParameterException')) return false;
@@ -138,28 +137,22 @@ class SecretsManagerStore implements SecretStore {
   }
 
   async addLabel(place: SecretPlace, versionId: string, label: string, from?: string): Promise<void> {
-    await this.#call(place, (client) =>
-      client.send(
-        new UpdateSecretVersionStageCommand({
-          SecretId: place.id,
-          VersionStage: label,
-          RemoveFromVersionId: from,
-          MoveToVersionId: versionId,
-        }),
-      ),
-    );
+    const command = new UpdateSecretVersionStageCommand({
+      SecretId: place.id,
+      VersionStage: label,
+      RemoveFromVersionId: from,
+      MoveToVersionId: versionId,
+    });
+    await this.#call(place, async (client) => requireAws(await client.send(command)));
   }
 
   async dropLabel(place: SecretPlace, versionId: string, label: string): Promise<void> {
-    await this.#call(place, (client) =>
-      client.send(
-        new UpdateSecretVersionStageCommand({
-          SecretId: place.id,
-          VersionStage: label,
-          RemoveFromVersionId: versionId,
-        }),
-      ),
-    );
+    const command = new UpdateSecretVersionStageCommand({
+      SecretId: place.id,
+      VersionStage: label,
+      RemoveFromVersionId: versionId,
+    });
+    await this.#call(place, async (client) => requireAws(await client.send(command)));
   }
 
   async readKey(id: string, key: string | undefined, region?: string): Promise<string> {
@@ -175,8 +168,8 @@ class SecretsManagerStore implements SecretStore {
     place: SecretPlace,
     which: { VersionStage: string } | { VersionId: string },
   ): Promise<SecretVersion> {
-    const found = await this.#call(place, (client) =>
-      client.send(new GetSecretValueCommand({ SecretId: place.id, ...which })),
+    const found = await this.#call(place, async (client) =>
+      requireAws(await client.send(new GetSecretValueCommand({ SecretId: place.id, ...which }))),
     );
     if (found.SecretString === undefined || found.VersionId === undefined) {
       throw invalid(`Secret ${place.id} holds binary data; expected a JSON object.`, { reason: 'binary' });

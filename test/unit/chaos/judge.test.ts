@@ -118,7 +118,9 @@ describe('the judge', () => {
 
     it('each thing is named that differs, with a command, and nothing else is', () => {
       expect(judged({})).toEqual([]);
-      expect(judged({ seen: new Map([['production/secret', seen('before')]]) })).toHaveLength(1);
+      const asBefore = { seen: new Map([['production/secret', seen('before')]]) };
+      expect(judged(asBefore)).toEqual([]);
+      expect(judged(asBefore, { struck: [struckBy('file cannot be written')] })).toHaveLength(1);
       expect(judged({ named: [] })).toEqual([]);
       expect(judged({ named: [], seen: new Map([['production/secret', seen('broken')]]) })).toHaveLength(1);
       expect(judged({ named: [{ step: 'production/secret', expected: '', text: '{}' }] })).toHaveLength(1);

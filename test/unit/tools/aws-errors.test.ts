@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { describeAwsError } from '../../../src/tools/aws/errors.js';
+import { describeAwsError, requireAws } from '../../../src/tools/aws/errors.js';
 
 const ADVICE = { missing: 'Check its name.', denied: 'Extend its policy.' };
 
@@ -40,6 +40,7 @@ describe('worth repeating', () => {
     [awsError('ExpiredToken'), /have expired. Renew them/],
     [awsError('Surprise', { $metadata: { httpStatusCode: 503 } }), /failed with 503/],
     [awsError('Error', { code: 'ECONNREFUSED' }), /cannot be reached \(ECONNREFUSED\)/],
+    [awsError('SyntaxError', { $response: {}, $metadata: {} }), /what answered is not AWS \(SyntaxError\)/],
     ['a text', /for an unknown reason/],
   ])('%s', (error, message) => {
     const described = describeError(error);
@@ -47,4 +48,17 @@ describe('worth repeating', () => {
     expect(described.message).not.toContain('canary');
     expect(described).not.toHaveProperty('nonRetryable');
   });
+});
+
+it('an answer without the id of its request is none of AWS, and worth repeating', () => {
+  const answer = { $metadata: { requestId: '1' } };
+  expect(requireAws(answer)).toBe(answer);
+  const ask = () => requireAws({ $metadata: {} });
+  expect(ask).toThrow();
+  try {
+    ask();
+  } catch (error) {
+    expect(describeError(error)).not.toHaveProperty('nonRetryable');
+    expect(describeError(error).message).toMatch(/what answered is not AWS/);
+  }
 });
