@@ -112,7 +112,7 @@ export class CrashWorker {
   }
 }
 
-function homeOf({ folder }: Place): string {
+export function homeOf({ folder }: Place): string {
   return join(folder, 'home');
 }
 
@@ -155,26 +155,32 @@ export async function writePlan(place: Place, { probes, steps, notify }: World) 
   return plan;
 }
 
+export interface Process {
+  pid: number;
+  command: string;
+}
+
 /** Whatever the dead worker had started bears its home. */
 async function untilNothingIsLeft(place: Place): Promise<void> {
-  let left: string[] = [];
+  let left: Process[] = [];
   const isGone = async () => {
     left = await listProcesses(homeOf(place));
     return left.length === 0;
   };
   await waitFor(isGone, 'the end of what the dead worker had started', ORPHANS_MS).catch((error) => {
-    throw new Error(`${error} ${left.join('; ')}`);
+    throw new Error(`${error} ${left.map(({ command }) => command).join('; ')}`);
   });
 }
 
-async function listProcesses(home: string): Promise<string[]> {
+export async function listProcesses(home: string): Promise<Process[]> {
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name) && isAlive(Number(name)));
   const commands = await Promise.all(
     pids.map(async (pid) => {
       // It may end while we look.
       const environment = await readFile(`/proc/${pid}/environ`, 'utf8').catch(() => '');
       if (!environment.includes(`HEADGATE_HOME=${home}\0`)) return [];
-      return [(await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '')).replaceAll('\0', ' ')];
+      const command = await readFile(`/proc/${pid}/cmdline`, 'utf8').catch(() => '');
+      return [{ pid: Number(pid), command: command.replaceAll('\0', ' ') }];
     }),
   );
   return commands.flat();

@@ -14,7 +14,7 @@ import {
 import { expect } from 'vitest';
 import type { RolloutState } from '../../src/client.js';
 import type { ActivityName } from '../../src/contract/activities.js';
-import type { Parts, World } from './crash-kind.js';
+import type { World } from './crash-kind.js';
 import { config } from './crash-kind-config.js';
 import { openTarget, type TargetSeen } from './crash-kind-deploy.js';
 import { git } from './crash-kind-git.js';
