@@ -1,4 +1,4 @@
-/** Approval from the Temporal UI's signal form, in a browser, with the JSON that the details print. */
+/** The Temporal UI in a browser: approval by its signal form with the JSON that the details print, and its Cancel. */
 import { existsSync } from 'node:fs';
 import { type Browser, chromium, type Page } from 'playwright-core';
 import { afterAll, beforeAll, describe, expect, test } from 'vitest';
@@ -21,7 +21,7 @@ describe.skipIf(!executablePath)('in the Temporal UI', () => {
     story = await bringUp();
     address = story.sandbox.TEMPORAL_ADDRESS ?? '';
     await story.startWorker();
-    await start(story.product);
+    await start(story.product, '--var', 'monitorFor=5m');
     // A browser that starts takes the machine from the load test.
     await untilProgress(address, (progress) => progress.waiting?.for === 'approval');
     browser = await chromium.launch({
@@ -118,7 +118,29 @@ describe.skipIf(!executablePath)('in the Temporal UI', () => {
       steps.some(({ name, status }) => name === 'production/approval' && status === 'succeeded'),
     );
     expect(approved.waiting?.for).not.toBe('approval');
-    const { code, stderr } = await story.product.run('watch', APPLICATION);
-    expect(code, stderr).toBe(0);
   });
+
+  test('its Cancel in the middle of the monitor: undone, and Cancelled only then', async () => {
+    await untilProgress(address, ({ steps }) =>
+      steps.some(({ name, status }) => name === 'production/monitor' && status === 'running'),
+    );
+    expect(await versions(), 'positive control').toEqual(['v1.0.1', 'v1.0.1']);
+    await page.getByRole('button', { name: 'Request Cancellation' }).click();
+    await page.locator('dialog[open]').getByRole('button', { name: 'Confirm' }).click();
+    const watched = await story.product.run('watch', APPLICATION, '--json');
+    expect([watched.code, watched.lines.at(-1)?.status], watched.stderr).toEqual([1, 'rolledBack']);
+    expect(await versions()).toEqual(['v1.0.0', 'v1.0.0']);
+    await page.reload();
+    await page.getByText('Canceled').first().waitFor({ timeout: 20_000 });
+  });
+
+  /** Of what staging and production run. */
+  async function versions(): Promise<string[]> {
+    const asked = [6, 7].map(async (offset) => {
+      const url = `http://127.0.0.1:${story.product.portBase + offset}/admin/version`;
+      const headers = { authorization: `Bearer ${story.sandbox.ADMIN_TOKEN}` };
+      return ((await (await fetch(url, { headers })).json()) as { version: string }).version;
+    });
+    return Promise.all(asked);
+  }
 });

@@ -52,7 +52,6 @@ export async function endByRetry(wound: Wound, parts: Parts, name: string): Prom
     const { command = '' } = await rollout.untilStuck();
     await rollout.expectTold();
     await rollout.replaceWorker();
-    await rollout.expectTold();
     await wound.lift?.(rollout.scene);
     const typed = await rollout.type('sh', '-c', command);
     expect(typed.code, `${command}\n${typed.output}`).toBe(0);
@@ -199,6 +198,10 @@ class Stuck {
     expect(output).toContain(`mend: ${left?.command}`);
     for (const answer of ['retry', 'accept'])
       expect(output).toContain(`headgate ${answer} ${this.place.name}`);
+    expect(await this.headgate('abort', this.place.name)).toEqual({
+      code: 5,
+      output: expect.stringContaining('on its way back already (gate)'),
+    });
     await waitFor(() => this.#notices.length > 0, 'the page');
     expect(this.#notices).toEqual([
       expect.objectContaining({ moment: 'rollbackIncomplete', lines: [says, `mend: ${left?.command}`] }),
