@@ -148,6 +148,8 @@ export class Control {
       case 'cut':
         response.destroy();
         return;
+      case 'well':
+        break;
       case 'late':
         await new Promise((resolve) => setTimeout(resolve, LATE_MS));
     }

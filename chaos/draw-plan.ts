@@ -76,7 +76,10 @@ function drawStep(random: Random, kind: Kind): DrawnStep {
         intervalMs: random.between(200, 500),
         onInconclusive: random.chance(0.7) ? 'ask' : 'rollback',
       };
-    default:
+    case 'infra':
+    case 'git':
+    case 'reboot':
+    case 'loadTest':
       return { kind };
   }
 }

@@ -5,6 +5,8 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { parseArgs } from 'node:util';
 import { Session } from '../bench/session.js';
+import { ensureMoto } from '../sandbox/moto.js';
+import { resolveTool } from '../src/platform/tool-resolver.js';
 import { startMoto } from '../test/support/moto.js';
 import { quiet } from '../test/support/temporal.js';
 import { makeBuilds } from './builds.js';
@@ -42,6 +44,7 @@ await end(results.length === options.runs && results.every(({ faults }) => fault
 
 async function carryOut({ runs, seed, lanes }: Options): Promise<void> {
   quiet();
+  await findTools();
   const startingMoto = startMoto();
   session.own(async () => (await startingMoto).stop());
   const [moto, terraform, builds] = await Promise.all([
@@ -58,6 +61,15 @@ async function carryOut({ runs, seed, lanes }: Options): Promise<void> {
   );
 }
 
+/** Found once, for a lane's home has no cache. */
+async function findTools(): Promise<void> {
+  const { log } = session;
+  process.env.HEADGATE_TOOL_MOTO = await ensureMoto({ log });
+  for (const name of ['temporal', 'k6', 'terraform'] as const) {
+    process.env[`HEADGATE_TOOL_${name.toUpperCase()}`] = (await resolveTool(name, { log })).path;
+  }
+}
+
 async function carryOutLane(number: number, seeds: number[], moto: string, shared: Shared): Promise<void> {
   const lane = await openLane(session, number, moto);
   for (let seed = seeds.shift(); seed !== undefined; seed = seeds.shift()) {
@@ -71,8 +83,9 @@ async function carryOutLane(number: number, seeds: number[], moto: string, share
 async function report({ json, write, seed, runs }: Options): Promise<void> {
   results.sort((a, b) => a.seed - b.seed);
   const verdict = renderVerdict(results);
+  const held = results.filter(({ faults }) => faults.length === 0).length;
   const table = renderTable(results);
-  if (json) console.log(JSON.stringify({ v: 1, type: 'verdict', verdict, runs, seed }));
+  if (json) console.log(JSON.stringify({ v: 1, type: 'verdict', seed, runs, held }));
   else console.log(`${table}\n\n${verdict}`);
   if (write === undefined) return;
   const text = await readFile(write, 'utf8');

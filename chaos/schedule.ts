@@ -11,7 +11,8 @@ export type ApprovalAnswer = 'approve' | 'reject' | 'never' | 'approve and abort
 /** One step of a stage; a stage has one of each kind at most, so that its kind is its id. */
 export type DrawnStep =
   | { kind: 'config' | 'secret'; onRollback?: 'keep' | 'ask' }
-  | { kind: 'infra' | 'git' | 'reboot' | 'loadTest' }
+  | { kind: 'infra' | 'git' | 'reboot' }
+  | { kind: 'loadTest' }
   | { kind: 'deploy'; staged: boolean }
   | { kind: 'check'; probe: 'health' | 'database' }
   | { kind: 'approval'; answer: ApprovalAnswer; delayMs: number; timeoutMs: number }

@@ -14,11 +14,11 @@ export interface Strike {
   /** Who came to the fact, where a worker did. */
   worker: string | undefined;
   /** Then, or when the run is over. */
-  later(ms: number, work: () => unknown): void;
+  later: (ms: number, work: () => unknown) => void;
   /** It has struck when this is met, and not before. */
-  when(what: 'health' | 'program'): void;
+  when: (what: 'health' | 'program') => void;
   /** Goes on beside the run, which ends after it. */
-  carryOn(work: Promise<unknown>): void;
+  carryOn: (work: Promise<unknown>) => void;
 }
 
 type Strikes = Partial<Record<FaultName, (strike: Strike) => Promise<void>>>;

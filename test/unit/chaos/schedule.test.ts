@@ -52,7 +52,7 @@ describe('random numbers', () => {
       const drawn = random.between(1, 6);
       counts.set(drawn, (counts.get(drawn) ?? 0) + 1);
     }
-    expect([...counts.keys()].sort()).toEqual([1, 2, 3, 4, 5, 6]);
+    expect([...counts.keys()].sort((a, b) => a - b)).toEqual([1, 2, 3, 4, 5, 6]);
     for (const count of counts.values()) expect(Math.abs(count - 1_000)).toBeLessThan(150);
   });
 
