@@ -172,7 +172,9 @@ describe('undo of what was pushed', () => {
     await expect(undo).rejects.toMatchObject({
       type: 'Conflict',
       nonRetryable: true,
-      details: [{ found: expect.stringMatching(/the commit that takes it back is refused: .*main is frozen/) }],
+      details: [
+        { found: expect.stringMatching(/the commit that takes it back is refused: .*main is frozen/) },
+      ],
     });
   });
 

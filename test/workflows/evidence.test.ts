@@ -11,7 +11,6 @@ import type { MeasurementOutcome } from '../../src/contract/progress.js';
 import type { MonitoredProbe, MonitorStep, ProbeLimits } from '../../src/plan/resolved.js';
 import { runOnDesk } from '../support/desk-server.js';
 import {
-  UNCHANGED,
   createFakeSampler,
   ERROR,
   FAIL,
@@ -19,6 +18,7 @@ import {
   ManualClock,
   monitoredProbe,
   PASS,
+  UNCHANGED,
 } from '../support/fake-sampler.js';
 import { createFakeWorld } from '../support/fake-world.js';
 import { monitorStep, planOf } from '../support/plans.js';
