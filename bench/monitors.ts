@@ -93,12 +93,12 @@ async function readCosts({ workerPids, serverPid }: MonitorsWorld) {
 async function readDue(rollouts: WatchedRollout[], from: number, until: number) {
   const lateMs: number[] = [];
   let samplesDue = 0;
-  for (const { arrivals, readStartedAtMs } of rollouts) {
-    const startedAt = await readStartedAtMs();
+  for (const rollout of rollouts) {
+    const startedAt = await rollout.readStartedAtMs();
     let dueAt = startedAt + Math.ceil((from - startedAt) / INTERVAL_MS) * INTERVAL_MS;
     for (; dueAt + INTERVAL_MS <= until; dueAt += INTERVAL_MS) {
       samplesDue += 1;
-      const arrived = arrivals.find((at) => at >= dueAt && at < dueAt + INTERVAL_MS);
+      const arrived = rollout.arrivals.find((at) => at >= dueAt && at < dueAt + INTERVAL_MS);
       if (arrived !== undefined) lateMs.push(arrived - dueAt);
     }
   }

@@ -39,11 +39,11 @@ export const changedSecret: Wound<WorldOf<typeof secret> & { gone: () => void; a
   ...(hasAws ? {} : { missing: 'aws, the command line of AWS, is not on PATH' }),
   async open(place, parts) {
     const world = await secret.open(place, parts);
-    const { expectRestored: _, ...rest } = world;
     return {
-      ...rest,
+      ...world,
       aws: parts.aws,
       gone: () => {},
+      // A colleague's version is one more than this subject itself expects.
       expectRestored(before, after) {
         expect(after.other).toEqual(before.other);
         const { text, current } = before.config;
@@ -86,7 +86,7 @@ async function putForeign(client: SecretsManagerClient, SecretId: string, text: 
 
 export const removedFile: Wound<WorldOf<typeof config>> = {
   name: 'a dotenv file that somebody has removed',
-  open: config.open,
+  open: (place, parts) => config.open(place, parts),
   hurt: ({ place }) => rm(join(place.folder, '.env')),
   left: {
     item: /^file .*\.env$/,
