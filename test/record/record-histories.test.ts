@@ -1,12 +1,13 @@
 /** Not a test: `npm run record-histories` runs this to record the workflow of the present version into test/histories/. */
 import { randomUUID } from 'node:crypto';
 import type { WorkflowHandle } from '@temporalio/client';
+import { ApplicationFailure } from '@temporalio/common';
 import type { TestWorkflowEnvironment } from '@temporalio/testing';
 import { afterAll, beforeAll, expect, test } from 'vitest';
 import manifest from '../../package.json' with { type: 'json' };
 import type { RolloutInput, RolloutMemo } from '../../src/contract/inputs.js';
 import { PROGRESS_QUERY, rolloutWorkflowId, TASK_QUEUE } from '../../src/contract/messages.js';
-import type { Progress } from '../../src/contract/progress.js';
+import type { Progress, Waiting } from '../../src/contract/progress.js';
 import type { ResolvedPlan } from '../../src/plan/resolved.js';
 import { createFakeWorld, type FakeWorld, seen } from '../support/fake-world.js';
 import { writeHistory } from '../support/histories.js';
@@ -83,15 +84,46 @@ async function takeBack(promoted: WorkflowHandle, input: RolloutInput): Promise<
   return handle;
 }
 
-async function approve(handle: WorkflowHandle): Promise<void> {
+async function untilWaits(handle: WorkflowHandle, what: Waiting['for']): Promise<Waiting> {
   for (;;) {
     const { waiting } = await handle.query<Progress>(PROGRESS_QUERY);
-    if (waiting?.for !== 'approval') continue;
-    await handle.executeUpdate('approve', {
-      args: [{ gate: waiting.gate, digest: waiting.digest, by: 'ben' }],
-    });
-    return;
+    if (waiting?.for === what) return waiting;
   }
+}
+
+async function approve(handle: WorkflowHandle): Promise<void> {
+  const { gate, digest } = await untilWaits(handle, 'approval');
+  await handle.executeUpdate('approve', { args: [{ gate, digest, by: 'ben' }] });
+}
+
+/** Ends well although it is told to stop, once the rollout has been aborted. */
+function deafTo(activity: 'lookSecret' | 'awaitProbes', step: string) {
+  let begin = nothing;
+  let end = nothing;
+  const begun = new Promise<void>((resolve) => {
+    begin = resolve;
+  });
+  const aborted = new Promise<void>((resolve) => {
+    end = resolve;
+  });
+  return {
+    prepare: (world: FakeWorld) => {
+      const { activities } = world;
+      const act = activities[activity] as (input: { step?: unknown; subject?: unknown }) => Promise<unknown>;
+      const deaf = async (input: Parameters<typeof act>[0]) => {
+        if (!JSON.stringify(input).includes(`"${step}"`)) return act(input);
+        begin();
+        await aborted;
+        return act(input);
+      };
+      world.activities = { ...activities, [activity]: deaf };
+    },
+    abort: async (handle: WorkflowHandle) => {
+      await begun;
+      await handle.executeUpdate('abort', { args: [{ by: 'cas' }] });
+      end();
+    },
+  };
 }
 
 test('promoted', () => record('promoted', 'promoted', nothing, approve));
@@ -124,3 +156,45 @@ test('watched while it waits', () =>
     },
     { reshape: (plan) => plan.stages[0]?.steps.push(monitorStep('staging')) },
   ));
+test('tainted', () =>
+  record(
+    'tainted',
+    'promoted',
+    (world) => {
+      world.faults.sampleProbes = (call) => {
+        if (call === 1) world.secrets.set('app/production', 'theirs');
+        return undefined;
+      };
+    },
+    async (handle) => {
+      await approve(handle);
+      const { step } = await untilWaits(handle, 'decision');
+      await handle.executeUpdate('skip', { args: [{ step, by: 'ben', reason: 'I know of it' }] });
+    },
+  ));
+test('retried', () =>
+  record(
+    'retried',
+    'rolledBack',
+    ({ outcomes, faults }) => {
+      outcomes.set('watched', 'fail');
+      faults.undoSecret = (call) =>
+        call === 1 ? ApplicationFailure.nonRetryable('somebody else', 'Conflict') : undefined;
+    },
+    async (handle) => {
+      await approve(handle);
+      await untilWaits(handle, 'undo');
+      await handle.executeUpdate('retry', { args: [{ by: 'ben' }] });
+    },
+  ));
+test('aborted while it looks', () => {
+  const look = deafTo('lookSecret', 'staging/settings');
+  return record('not-begun', 'rolledBack', look.prepare, look.abort);
+});
+test('aborted in its last activity', () => {
+  const check = deafTo('awaitProbes', 'production/check');
+  return record('late-stop', 'rolledBack', check.prepare, async (handle) => {
+    await approve(handle);
+    await check.abort(handle);
+  });
+});

@@ -22,7 +22,7 @@ test('every recorded history replays', async () => {
   const histories = await readHistories();
   expect(histories.map(({ name }) => name)).toEqual(
     expect.arrayContaining(
-      ['0.1', '0.2', '0.3'].flatMap((version) =>
+      ['0.1', '0.2', '0.3', '0.4'].flatMap((version) =>
         ['aborted', 'promoted', 'rolled-back', 'timed-out'].map((name) => `${version}/${name}`),
       ),
     ),
