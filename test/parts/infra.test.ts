@@ -358,7 +358,7 @@ describe.skipIf(missing)('infra, with a real terraform', () => {
           {
             item: 'terraform infra',
             found: expect.stringMatching(/^applied by someone else since: terraform_data\.\w+/),
-            command: expect.stringMatching(/^terraform -chdir=infra apply .*-var=size=20/),
+            command: expect.stringMatching(/^terraform -chdir=infra init .* && terraform -chdir=infra apply .*-var=size=20/),
           },
         ],
       });

@@ -36,6 +36,8 @@ export async function startSpeaker(): Promise<Speaker> {
     response.writeHead(reply.status ?? 200, {
       'content-type': 'application/json',
       'content-length': length,
+      // Of AWS nothing is read without it, and then nothing of this would be seen.
+      'x-amzn-requestid': 'bad-reply',
       ...reply.headers,
     });
     if (!reply.cut) return void response.end(bytes);
