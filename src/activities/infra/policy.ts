@@ -112,10 +112,11 @@ export function changedByOthers(
   state: Record<string, unknown>,
   planned: Record<string, InfraPlanned> = {},
 ): PlannedChange[] {
-  return changes.filter(({ address, action, reason }) => {
-    const was = planned[address]?.was;
+  return changes.filter(({ address, action, reason, before }) => {
+    const { was, before: wasThere } = planned[address] ?? {};
     if (was === undefined || action === 'create' || HALF_CREATED.includes(reason ?? '')) return false;
-    return shortDigest(state[address]) !== was;
+    // A state names the ids of its own resources by these, and cannot once an apply of ours has lost one half way.
+    return shortDigest(state[address]) !== was && shortDigest(before) !== wasThere;
   });
 }
 
