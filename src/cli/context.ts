@@ -31,14 +31,11 @@ export function usage(message: string): CommandError {
   return new CommandError(EXIT.usage, 'usage', message);
 }
 
-/** commander's collector for `--var name=value`. */
+/** commander's collector for `--var name=value`. The last one of a name counts, so that a script may add to what it always gives. */
 export function collectVariable(text: string, before: Record<string, string> = {}): Record<string, string> {
   const at = text.indexOf('=');
   if (at < 1) throw usage(`--var takes name=value; "${text}" is none.`);
-  const name = text.slice(0, at);
-  if (Object.hasOwn(before, name))
-    throw usage(`--var ${name} stands twice; nobody knows which one is meant.`);
-  return { ...before, [name]: text.slice(at + 1) };
+  return { ...before, [text.slice(0, at)]: text.slice(at + 1) };
 }
 
 /** The sandbox, as far as commands need it; `main.ts` alone may load the real one. */

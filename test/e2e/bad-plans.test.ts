@@ -100,7 +100,6 @@ test.each<[string, string | Buffer, object]>([
 test.each([
   ['without a value', ['--var', 'wait']],
   ['without a name', ['--var', '=1m']],
-  ['twice', ['--var', 'wait=1m', '--var', 'wait=2m']],
   ['that nobody declares', ['--var', 'wiat=1m']],
 ])('--var %s', async (_what, args) => {
   const { code, stderr, faults } = await start(PLAN, ...args);

@@ -20,7 +20,6 @@ it.each(['a', '=1', '', 'no value'])('%j is none', (text) => {
   expect(() => collectVariable(text)).toThrow(expect.objectContaining({ exitCode: 2 }));
 });
 
-it('that stands twice is refused: nobody knows which one is meant', () => {
-  const before = collectVariable('a=1');
-  expect(() => collectVariable('a=2', before)).toThrow(/--var a stands twice/);
+it('that stands twice: the last one counts', () => {
+  expect(collectVariable('a=2', collectVariable('a=1'))).toEqual({ a: '2' });
 });
