@@ -22,7 +22,7 @@ export async function undoInfra(work: InfraWork, input: InfraUndoInput): Promise
   const { tool, directory, allow, undo } = step.config;
   const name = `${tool} ${directory}`;
   if (!undo) return { summary: `${name} declares no undo`, changed: false };
-  const theirs = await findTheirs(work, input);
+  const theirs = await untilUnlocked(() => findTheirs(work, input));
   if (theirs.length > 0 && input.neverApplied) {
     return {
       summary: `${name}: nothing was applied; it is as somebody else left it`,
