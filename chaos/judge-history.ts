@@ -1,6 +1,6 @@
 /** What has to hold of a closed history: no secret in it, nothing large in it, no workflow task that failed. Pure. */
 import proto from '@temporalio/proto';
-import type { History } from '../test/support/histories.js';
+import { type History, type Payload, payloadsOf } from '../test/support/histories.js';
 
 const Cause: Record<number, string> = proto.temporal.api.enums.v1.WorkflowTaskFailedCause;
 const LARGEST_BYTES = 16 * 1024;
@@ -13,12 +13,6 @@ export interface HistoryCase {
   planted: Record<string, string>;
   /** Signals of the run itself, which may be as large as they like. */
   ownSignals: ReadonlySet<string>;
-}
-
-interface Payload {
-  event: string;
-  text: string;
-  bytes: number;
 }
 
 export function judgeHistory({ history, planted, ownSignals }: HistoryCase): string[] {
@@ -58,26 +52,4 @@ export function largestPayload(history: History): number {
 
 function isOwn({ event }: Payload, ownSignals: ReadonlySet<string>): boolean {
   return [...ownSignals].some((name) => event.endsWith(`signal ${name}`));
-}
-
-/** Every payload and every text of the history, with the event that holds it. */
-function payloadsOf(history: History): Payload[] {
-  return (history.events ?? []).flatMap((event) => {
-    const signal = event.workflowExecutionSignaledEventAttributes?.signalName;
-    const name = `event ${String(event.eventId)}${signal ? `, signal ${signal}` : ''}`;
-    const found: Payload[] = [];
-    collect(event, name, found);
-    return found;
-  });
-}
-
-function collect(value: unknown, event: string, found: Payload[]): void {
-  if (typeof value === 'string') {
-    found.push({ event, text: value, bytes: Buffer.byteLength(value) });
-  } else if (value instanceof Uint8Array) {
-    const bytes = Buffer.from(value);
-    found.push({ event, text: bytes.toString('utf8'), bytes: bytes.length });
-  } else if (typeof value === 'object' && value !== null) {
-    for (const each of Object.values(value)) collect(each, event, found);
-  }
 }

@@ -133,6 +133,16 @@ function wasMeddledWith({ struck }: Case, step: string): boolean {
   return struck.some(({ fault, failed }) => !failed && `${fault.stage}/${THINGS[fault.name]}` === step);
 }
 
+function isApplying({ standing, what }: Seen): boolean {
+  return standing === 'broken' && what.includes('.lock.info');
+}
+
+function wasAway({ struck }: Case, step: string): boolean {
+  return struck.some(
+    ({ fault }) => fault.name === 'file cannot be written' && `${fault.stage}/config` === step,
+  );
+}
+
 /** It stays open only for what is not ours to bring back, and names what differs and nothing else. */
 function judgeLeft(run: Case, { waiting, named, seen }: LeftOpen): string[] {
   const faults = run.struck.some(({ fault }) => NOT_OURS.includes(fault.name))
@@ -141,8 +151,8 @@ function judgeLeft(run: Case, { waiting, named, seen }: LeftOpen): string[] {
   for (const { step, text } of named) {
     const found = seen.get(step);
     if (!found) faults.push(`named as left, and nothing of the plan: ${text}`);
-    // What the rollout found may have been a colleague's.
-    else if (found.isAsBefore && !wasMeddledWith(run, step))
+    // What the rollout found may have been a colleague's, or a folder that was away for a while.
+    else if (found.isAsBefore && !wasMeddledWith(run, step) && !wasAway(run, step))
       faults.push(`named as left, and is as before: ${text}. ${found.what}`);
     if (!/"command":"[^"]/.test(text)) faults.push(`named as left without a command: ${text}`);
   }
@@ -151,7 +161,8 @@ function judgeLeft(run: Case, { waiting, named, seen }: LeftOpen): string[] {
   }
   const names = new Set(named.map(({ step }) => step));
   for (const [step, found] of seen) {
-    if (names.has(step)) continue;
+    // A colleague may be in the middle of an apply.
+    if (names.has(step) || (isApplying(found) && wasMeddledWith(run, step))) continue;
     const why = notBefore(run, 'restored', step, found);
     if (why !== undefined) faults.push(`left open without naming ${step}: ${why}. ${found.what}`);
   }

@@ -50,6 +50,7 @@ import { processFacts } from './platform/process-facts.js';
 import { Redactor } from './platform/redaction.js';
 import { References } from './platform/references.js';
 import { type Capability, loadSettings, type Settings } from './platform/settings.js';
+import { SizeInterceptor } from './platform/size-interceptor.js';
 import { SourceInterceptor } from './platform/source-interceptor.js';
 import type { Sources } from './platform/sources.js';
 import { verifySignature } from './platform/ssh-signatures.js';
@@ -138,6 +139,7 @@ async function createWorkers(
     interceptors: {
       activity: [
         () => ({ inbound: new ErrorMappingInterceptor(redactor) }),
+        () => ({ inbound: new SizeInterceptor() }),
         () => ({ inbound: new SourceInterceptor(sources) }),
       ],
     },

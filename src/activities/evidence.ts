@@ -1,12 +1,11 @@
 /** What an approval is bound to: everything that was found, in one canonical form, and its digest. */
 import type { EvidenceInput, HeadgateActivities } from '../contract/activities.js';
-import type { Evidence } from '../contract/progress.js';
+import { fitLines } from '../contract/fit.js';
 import { digestJson } from '../plan/canonical.js';
 import type { ArtifactStore } from '../platform/artifacts.js';
-import { fitLines } from './fit.js';
 
 const DIGEST_LENGTH = 8;
-/** Of each list; the artifact has all of it. */
+/** Of each list; the artifact has all that was handed over. */
 const LARGEST_LIST = 2560;
 
 export interface EvidenceDeps {
@@ -15,7 +14,7 @@ export interface EvidenceDeps {
 
 export function createEvidenceActivities({ artifacts }: EvidenceDeps) {
   return {
-    async composeEvidence(input): Promise<Evidence> {
+    async composeEvidence(input) {
       const canonical = canonicalEvidence(input);
       const changes = input.looks.flatMap(({ step, look }) => look.changes.map((line) => `${step}: ${line}`));
       const warnings = input.looks.flatMap(({ step, look }) =>
@@ -30,12 +29,10 @@ export function createEvidenceActivities({ artifacts }: EvidenceDeps) {
         gate: input.gate,
         digest,
         sha256,
-        covers: input.approval.covers,
         changes: fitLines(changes, LARGEST_LIST),
         warnings: fitLines(warnings, LARGEST_LIST),
         results: fitLines(input.results, LARGEST_LIST),
         compensations: fitLines(input.compensations, LARGEST_LIST),
-        looks: canonical.looks,
         artifact: artifacts.cite(input.context, name),
       };
     },

@@ -10,10 +10,10 @@
 import { Context } from '@temporalio/activity';
 import { lookUp, worstOutcome } from '../adapters/probes/judge.js';
 import type { GateResult, HeadgateActivities, Subject } from '../contract/activities.js';
+import { clip, fitMeasurements } from '../contract/fit.js';
 import type { Measurement } from '../contract/progress.js';
 import type { Json, ProbeSpec } from '../plan/resolved.js';
 import type { Clock } from './clock.js';
-import { clip, fitMeasurements } from './fit.js';
 import { isRecord, withHeartbeat } from './heartbeat.js';
 import type { Sampler } from './sampler.js';
 

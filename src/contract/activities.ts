@@ -441,7 +441,8 @@ export interface EvidenceInput {
   approval: ApprovalStepConfig;
   planDigest: string;
   overrides: Record<string, string>;
-  looks: { step: string; look: Look }[];
+  /** Of each covered step what an approver is shown and bound to, cut to what fits. */
+  looks: { step: string; look: Pick<Look, 'changes' | 'warnings' | 'digest'> }[];
   results: string[];
   compensations: string[];
   /** How often an approval of this gate has been voided. */
@@ -644,7 +645,8 @@ export interface HeadgateActivities {
   /** `Drift` when the script is not what was looked at; long queue. */
   runLoadTest(input: LoadTestInput & { base?: LoadTestFound }): Promise<LoadTestResult>;
 
-  composeEvidence(input: EvidenceInput): Promise<Evidence>;
+  /** Of a worker before 0.4 with `covers` and `looks`. */
+  composeEvidence(input: EvidenceInput): Promise<Omit<Evidence, 'covers' | 'looks'>>;
   notify(input: NotifyInput): Promise<NotifyResult>;
   /** `report.json` and `report.md` beside the other artifacts. */
   writeReport(input: { context: RolloutContext; progress: Progress }): Promise<void>;

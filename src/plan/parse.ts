@@ -5,6 +5,7 @@ import type { Path, PlanFault } from './faults.js';
 import { checkSchema } from './issues.js';
 import { lintIdentity } from './lint-identity.js';
 import { lintRollback } from './lint-rollback.js';
+import { lintSize } from './lint-size.js';
 import { lintSource } from './lint-source.js';
 import { lintStructure } from './lint-structure.js';
 import { lintUses } from './lint-uses.js';
@@ -78,11 +79,8 @@ export function parsePlan({ text, file, overrides }: ParseOptions): ParsedPlan {
   warnOf(view, variables);
   const document = planSchema.parse(json);
   const draft = resolvePlan(document, view, overrides);
-  const bytes = Buffer.byteLength(JSON.stringify(draft));
-  if (bytes > LARGEST_DRAFT_BYTES) {
-    faults.add(tooLarge(bytes));
-    return { faults: faults.faults, warnings: [], outline, files: [] };
-  }
+  lintSize(view, draft);
+  if (faults.faults.length > 0) return { faults: faults.faults, warnings: [], outline, files: [] };
   return {
     faults: [],
     warnings: sortByPlace(faults.warnings),
@@ -90,19 +88,6 @@ export function parsePlan({ text, file, overrides }: ParseOptions): ParsedPlan {
     files: listFiles(view, file, source.locator),
     ...(document.source ? { source: nameSource(document.source, file, source.locator) } : {}),
     draft,
-  };
-}
-
-/** Temporal takes no more than 2 MB to start with, and every history of the rollout begins with it. */
-const LARGEST_DRAFT_BYTES = 1024 * 1024;
-
-function tooLarge(bytes: number): FaultInput {
-  return {
-    code: 'tooComplex',
-    path: [],
-    message: `The plan is too large to be started: with each probe written out where it is used it has ${bytes} bytes.`,
-    expected: `at most ${LARGEST_DRAFT_BYTES} bytes`,
-    fix: 'Use fewer probes in fewer steps, or divide it into several plans.',
   };
 }
 

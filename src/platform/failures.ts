@@ -6,8 +6,8 @@ import { FAILURES } from '../contract/messages.js';
 import type { Json } from '../plan/resolved.js';
 import type { Redactor } from './redaction.js';
 
-const LONGEST_MESSAGE = 2048;
-const LONGEST_DETAILS = 12 * 1024;
+const LARGEST_MESSAGE_BYTES = 2 * 1024;
+const LARGEST_DETAILS_BYTES = 10 * 1024;
 const MOST_STACK_FRAMES = 10;
 
 /** What somebody else changed meanwhile, and the command that mends it. */
@@ -106,7 +106,7 @@ export function mapError(error: unknown, redactor: Redactor): ApplicationFailure
   const known = error instanceof ApplicationFailure ? error : undefined;
   const failure = ApplicationFailure.create({
     type: known ? (known.type ?? undefined) : nameOf(error),
-    message: shorten(message, LONGEST_MESSAGE),
+    message: shorten(message, LARGEST_MESSAGE_BYTES),
     nonRetryable: known?.nonRetryable ?? false,
     details: known?.details ? redactDetails(known.details, redactor) : undefined,
     nextRetryDelay: known?.nextRetryDelay ?? undefined,
@@ -125,7 +125,8 @@ function redactDetails(details: unknown[], redactor: Redactor): unknown[] {
   const json: Json[] = JSON.parse(JSON.stringify(details));
   const redacted = redactor.redactJson(json);
   const text = JSON.stringify(redacted);
-  return text.length > LONGEST_DETAILS ? [{ truncated: shorten(text, LONGEST_DETAILS) }] : redacted;
+  if (Buffer.byteLength(text) <= LARGEST_DETAILS_BYTES) return redacted;
+  return [{ truncated: shorten(text, LARGEST_DETAILS_BYTES / 2) }];
 }
 
 /** Only the places: the first line of a stack repeats the message, unredacted and at full length. */
@@ -137,6 +138,12 @@ function stackFrames(error: unknown): string {
     .join('\n');
 }
 
-function shorten(text: string, longest: number): string {
-  return text.length <= longest ? text : `${text.slice(0, longest - 1)}…`;
+function shorten(text: string, bytes: number): string {
+  const all = Buffer.from(text);
+  if (all.length <= bytes) return text;
+  // What was cut in its middle is no character.
+  return `${all
+    .subarray(0, bytes - 3)
+    .toString()
+    .replace(/\uFFFD$/, '')}…`;
 }

@@ -1,4 +1,5 @@
 /** The progress of a rollout: how it begins, and the shortened form that fits into a memo. */
+import { sizeOf } from '../contract/fit.js';
 import type { RolloutInput } from '../contract/inputs.js';
 import type { Measurement, Progress, StepProgress } from '../contract/progress.js';
 
@@ -6,6 +7,7 @@ export const MEMO_LIMIT_BYTES = 16_000;
 /** While it is under way: written again with every step, and the query tells the rest. */
 export const INTERIM_LIMIT_BYTES = 4_000;
 const MESSAGE_LIMIT = 400;
+const MOST_FAILED = 5;
 
 export function beginProgress(input: RolloutInput, runId: string, startedAtMs: number): Progress {
   const { plan } = input;
@@ -52,8 +54,28 @@ export function compactProgress(progress: Progress, limitBytes: number): Progres
     mapMeasurements(progress, (measurements) => measurements.map((m) => ({ ...m, values: {} }))),
     mapMeasurements(progress, (measurements) => measurements.filter((m) => m.outcome !== 'pass').slice(0, 5)),
   ];
-  const fitting = levels.find((level) => JSON.stringify(level).length <= limitBytes);
-  return fitting ?? withoutEvidence(mapMeasurements(progress, () => []));
+  const short = withoutEvidence(mapMeasurements(progress, () => []));
+  return [...levels, short].find((level) => sizeOf(level) <= limitBytes) ?? withoutWords(short);
+}
+
+/** What is left of a rollout with a great many steps: which they are, and how each ended. */
+function withoutWords(progress: Progress): Progress {
+  return {
+    ...progress,
+    steps: progress.steps.map(({ startedAt: _s, endedAt: _e, measurements: _m, summary, ...step }) =>
+      step.status === 'failed' || step.status === 'undoFailed' ? { ...step, summary } : step,
+    ),
+    compensations: progress.compensations
+      .filter(({ status }) => status === 'failed')
+      .slice(0, MOST_FAILED)
+      .map((each) => ({ ...each, description: clip(each.description, 80), error: undefined })),
+    left: progress.left.slice(0, MOST_FAILED).map((each) => clip(each, 80)),
+    warnings: progress.warnings.slice(0, 5),
+    changed: progress.changed?.slice(0, 5),
+    restoration: progress.restoration && {
+      checks: progress.restoration.checks.filter(({ ok }) => !ok).slice(0, 5),
+    },
+  };
 }
 
 function mapMeasurements(progress: Progress, map: (measurements: Measurement[]) => Measurement[]): Progress {

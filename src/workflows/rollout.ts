@@ -30,6 +30,7 @@ import { identifyInitiator } from './identity.js';
 import { type GiveBack, takeLocks } from './lock.js';
 import { mayStart } from './may-start.js';
 import { outcomeLines } from './notice-lines.js';
+import { compactProgress, MEMO_LIMIT_BYTES } from './progress.js';
 import { Run, type SagaEntry } from './run.js';
 import { incomplete, takeBack } from './saga.js';
 import { probesOfStage } from './stage-facts.js';
@@ -265,7 +266,10 @@ async function close(run: Run, outcome: Outcome, giveBack: GiveBack | undefined)
   run.changed();
   run.tell('outcome', `${run.plan.application} ${run.plan.version}: ${outcome}`, outcomeLines(run.progress));
   try {
-    await quick('report').writeReport({ context: run.context, progress: run.progress });
+    await quick('report').writeReport({
+      context: run.context,
+      progress: compactProgress(run.progress, MEMO_LIMIT_BYTES),
+    });
   } catch (error) {
     run.warn(`the report could not be written: ${describeError(error)}`);
   }

@@ -346,6 +346,19 @@ describe.skipIf(missing)('infra, with a real terraform', () => {
       });
     });
 
+    it('a provisioner that fails is repeated by itself, unlike on the way there', async () => {
+      await world.prepare(before);
+      const { found } = await world.look(both);
+      await world.apply(found, both);
+      await world.replaceInConfiguration('echo end $SIZE >> $LOG', 'echo not now; exit 3');
+      const failed = world.undo(found, both);
+      await expect(failed).rejects.toThrow(/local-exec provisioner error: .*not now/);
+      await expect(failed).rejects.not.toHaveProperty('nonRetryable');
+      await world.replaceInConfiguration('echo not now; exit 3', 'echo end $SIZE >> $LOG');
+      expect(await world.undo(found, both)).toMatchObject({ changed: true });
+      expect((await world.look(both)).found.stateDigest).toBe(found.stateDigest);
+    });
+
     it('what somebody else has applied since is left to a person, and named; by hand it can be taken back', async () => {
       await world.prepare(before);
       const { found } = await world.look(both);
@@ -358,7 +371,9 @@ describe.skipIf(missing)('infra, with a real terraform', () => {
           {
             item: 'terraform infra',
             found: expect.stringMatching(/^applied by someone else since: terraform_data\.\w+/),
-            command: expect.stringMatching(/^terraform -chdir=infra init .* && terraform -chdir=infra apply .*-var=size=20/),
+            command: expect.stringMatching(
+              /^terraform -chdir=infra init .* && terraform -chdir=infra apply .*-var=size=20/,
+            ),
           },
         ],
       });

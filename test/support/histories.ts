@@ -30,3 +30,32 @@ export async function writeHistory(name: string, history: History): Promise<void
   await mkdir(dirname(path), { recursive: true });
   await writeFile(path, History.encode(history).finish());
 }
+
+/** What a history holds somewhere. */
+export interface Payload {
+  event: string;
+  text: string;
+  bytes: number;
+}
+
+/** Every payload and every text of the history, with the event that holds it. */
+export function payloadsOf(history: History): Payload[] {
+  return (history.events ?? []).flatMap((event) => {
+    const signal = event.workflowExecutionSignaledEventAttributes?.signalName;
+    const name = `event ${String(event.eventId)}${signal ? `, signal ${signal}` : ''}`;
+    const found: Payload[] = [];
+    collect(event, name, found);
+    return found;
+  });
+}
+
+function collect(value: unknown, event: string, found: Payload[]): void {
+  if (typeof value === 'string') {
+    found.push({ event, text: value, bytes: Buffer.byteLength(value) });
+  } else if (value instanceof Uint8Array) {
+    const bytes = Buffer.from(value);
+    found.push({ event, text: bytes.toString('utf8'), bytes: bytes.length });
+  } else if (typeof value === 'object' && value !== null) {
+    for (const each of Object.values(value)) collect(each, event, found);
+  }
+}

@@ -3,10 +3,10 @@ import { Context } from '@temporalio/activity';
 import type { BoundTarget, Targets } from '../../adapters/targets/registry.js';
 import type { TargetCall } from '../../adapters/targets/target.js';
 import type { DeployFound, DeployHeartbeat, DeployInput, Release } from '../../contract/activities.js';
+import { clip } from '../../contract/fit.js';
 import type { Json } from '../../plan/resolved.js';
 import { invalid } from '../../platform/failures.js';
 import type { References } from '../../platform/references.js';
-import { clip } from '../fit.js';
 import { isRecord } from '../heartbeat.js';
 
 export interface DeployDeps {

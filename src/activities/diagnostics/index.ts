@@ -4,10 +4,10 @@
  */
 import { createHash } from 'node:crypto';
 import type { DiagnosticsInput, HeadgateActivities, Release } from '../../contract/activities.js';
+import { clip } from '../../contract/fit.js';
 import type { Diagnostics } from '../../contract/progress.js';
 import type { ArtifactStore } from '../../platform/artifacts.js';
 import type { Redactor } from '../../platform/redaction.js';
-import { clip } from '../fit.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { type Gathered, gatherDiagnostics, type SourceDeps } from './sources.js';
 

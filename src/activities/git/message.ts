@@ -1,7 +1,7 @@
 /** The message of a commit and its tag: a template of the plan, with what has been measured, and who says so. Pure. */
 import type { StepResult } from '../../contract/activities.js';
+import { clip, fitLines } from '../../contract/fit.js';
 import { invalid, notPermitted } from '../../platform/failures.js';
-import { clip, fitLines } from '../fit.js';
 
 export interface MessageOptions {
   /** As the plan names it, for errors. */

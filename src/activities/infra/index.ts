@@ -16,13 +16,13 @@ import type {
   InfraInput,
   Look,
 } from '../../contract/activities.js';
+import { clip, fitLines } from '../../contract/fit.js';
 import type { Measurement } from '../../contract/progress.js';
 import { digestJson } from '../../plan/canonical.js';
 import { drift } from '../../platform/failures.js';
 import { digestPath } from '../../platform/plan-files.js';
 import type { TerraformProgress } from '../../tools/terraform/index.js';
 import type { PlannedChange } from '../../tools/terraform/plan.js';
-import { clip, fitLines } from '../fit.js';
 import { withHeartbeat } from '../heartbeat.js';
 import {
   callOf,

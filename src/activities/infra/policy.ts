@@ -1,8 +1,8 @@
 /** What may be applied: destroy and replace only where it is allowed, and nothing that was not approved. Pure. */
 import type { InfraPlanned } from '../../contract/activities.js';
+import { clip, sizeOf } from '../../contract/fit.js';
 import { digestJson } from '../../plan/canonical.js';
 import type { PlannedChange } from '../../tools/terraform/plan.js';
-import { clip, sizeOf } from '../fit.js';
 
 const LARGEST_PLANNED = 8 * 1024;
 const LONGEST_LINE = 160;
@@ -33,7 +33,7 @@ export function planOf(
   const full = Object.fromEntries(
     changes.map((change) => {
       const held = state[change.address];
-      const was = held === undefined ? {} : { was: shortDigest(held) };
+      const was = held === undefined ? {} : { was: shortDigest(withoutPaths(held, change.unknown)) };
       return [change.address, { ...summarize(change), ...was }];
     }),
   );
@@ -104,7 +104,7 @@ export function compareWithApproved(
 
 /**
  * What stands there is neither as it was looked at nor as the step wants it: somebody else has applied something since.
- * Of a creation, and of one that ended half way, nobody can tell.
+ * Of a creation, of one that ended half way, and of values that follow from one, nobody can tell.
  * @param changes what would have to change now to be as the step wants it
  */
 export function changedByOthers(
@@ -112,11 +112,10 @@ export function changedByOthers(
   state: Record<string, unknown>,
   planned: Record<string, InfraPlanned> = {},
 ): PlannedChange[] {
-  return changes.filter(({ address, action, reason, before }) => {
-    const { was, before: wasThere } = planned[address] ?? {};
+  return changes.filter(({ address, action, reason }) => {
+    const { was, unknown = [] } = planned[address] ?? {};
     if (was === undefined || action === 'create' || HALF_CREATED.includes(reason ?? '')) return false;
-    // A state names the ids of its own resources by these, and cannot once an apply of ours has lost one half way.
-    return shortDigest(state[address]) !== was && shortDigest(before) !== wasThere;
+    return shortDigest(withoutPaths(state[address], unknown)) !== was;
   });
 }
 

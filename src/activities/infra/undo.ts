@@ -1,10 +1,12 @@
 /** The way back of an `infra` step: the same configuration with the variables of before. */
+import { ApplicationFailure } from '@temporalio/common';
 import type { InfraInput, UndoResult } from '../../contract/activities.js';
+import { clip } from '../../contract/fit.js';
 import { applyBackLine } from '../../contract/mend.js';
+import { FAILURES } from '../../contract/messages.js';
 import { digestJson } from '../../plan/canonical.js';
 import { conflict, lockedBy } from '../../platform/failures.js';
 import type { PlannedChange } from '../../tools/terraform/plan.js';
-import { clip } from '../fit.js';
 import { callOf, type InfraBaseInput, type InfraWork, owners, planWith, variables } from './call.js';
 import { changedByOthers, refusedChanges } from './policy.js';
 
@@ -53,7 +55,7 @@ export async function undoInfra(work: InfraWork, input: InfraUndoInput): Promise
       }
       const lost = refusedChanges(plan.changes, allow);
       if (lost.length > 0) throw leftBehind(input, lost);
-      const { added, changed, destroyed } = await plan.apply();
+      const { added, changed, destroyed } = await plan.apply().catch(askAgain);
       return {
         summary: `${name} taken back: ${added} added, ${changed} changed, ${destroyed} destroyed`,
         changed: true,
@@ -62,6 +64,12 @@ export async function undoInfra(work: InfraWork, input: InfraUndoInput): Promise
   );
   if (result.changed) await requireUndone(work, input);
   return result;
+}
+
+/** What could be planned is right: on the way back its apply is tried for as long as anything else. */
+function askAgain(error: unknown): never {
+  const isOurs = error instanceof ApplicationFailure && error.type === FAILURES.invalid;
+  throw isOurs ? new Error(error.message) : error;
 }
 
 /**

@@ -10,6 +10,7 @@ import type {
   Look,
   Subject,
 } from '../../contract/activities.js';
+import { fitMeasurements } from '../../contract/fit.js';
 import type { Measurement } from '../../contract/progress.js';
 import { digestJson } from '../../plan/canonical.js';
 import type { ArtifactStore } from '../../platform/artifacts.js';
@@ -18,7 +19,6 @@ import { digestPath, resolvePlanFile } from '../../platform/plan-files.js';
 import type { References } from '../../platform/references.js';
 import type { K6, K6Run } from '../../tools/k6.js';
 import type { Clock } from '../clock.js';
-import { fitMeasurements } from '../fit.js';
 import { withHeartbeat } from '../heartbeat.js';
 import type { Sampler } from '../sampler.js';
 import { ProbeWatch } from './probe-watch.js';

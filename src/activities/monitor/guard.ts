@@ -6,9 +6,9 @@
  * is no difference; whether it is missing evidence the workflow says.
  */
 import type { Fence, FoundTaint, SampleInput, SamplerState } from '../../contract/activities.js';
+import { clip } from '../../contract/fit.js';
 import type { Clock } from '../clock.js';
 import type { FenceReader, Reading } from '../fences.js';
-import { clip } from '../fit.js';
 
 const EVERY_MS = 30_000;
 const AGAIN_MS = 1_000;

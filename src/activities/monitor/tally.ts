@@ -1,10 +1,11 @@
 /** What a monitor has counted, and when that is too much. Pure. */
 import type { ProbeTally, SamplerState } from '../../contract/activities.js';
+import { fitMeasurements, sizeOf } from '../../contract/fit.js';
 import type { Measurement } from '../../contract/progress.js';
 import type { Json, ProbeLimits } from '../../plan/resolved.js';
-import { fitMeasurements, sizeOf } from '../fit.js';
 
-const LARGEST_WINDOWS = 8 * 1024;
+/** Of all that is handed on: a step with its probes stands beside it in what the next window is given. */
+const LARGEST_COUNTS = 9 * 1024;
 /** Of all cursors together; windows give way to them. */
 const LARGEST_CURSORS = 3 * 1024;
 const LARGEST_MEASUREMENTS = 4 * 1024;
@@ -88,15 +89,16 @@ export function fitState(state: SamplerState): void {
   const tallies = Object.values(state.tallies);
   const cursors = fitCursors(tallies);
   const fences = sizeOf([state.fences, state.tainted]);
+  const counts = sizeOf(tallies.map(({ windows: _w, last: _l, cursor: _c, ...rest }) => rest));
   const windows = tallies.reduce((sum, tally) => sum + Object.keys(tally.windows).length, 0);
   const longest = Math.min(
     LONGEST_WINDOW,
-    Math.floor((LARGEST_WINDOWS - cursors - fences) / BYTES_PER_VALUE / Math.max(1, windows)),
+    Math.floor((LARGEST_COUNTS - cursors - fences - counts) / BYTES_PER_VALUE / Math.max(1, windows)),
   );
   const last = tallies.flatMap((tally) => (tally.last ? [tally.last] : []));
   const fitted = new Map(fitMeasurements(last, LARGEST_MEASUREMENTS).map((each) => [each.probe, each]));
   for (const tally of tallies) {
-    if (tally.last) tally.last = fitted.get(tally.last.probe) ?? tally.last;
+    if (tally.last) tally.last = fitted.get(tally.last.probe);
     for (const [address, values] of Object.entries(tally.windows)) {
       tally.windows[address] = values.slice(-Math.max(1, longest)).map(roundFigure);
     }

@@ -1,10 +1,10 @@
 /** Does the parameter group still say what it said after the reboot? */
 import type { ParametersMade } from '../../contract/activities.js';
+import { sizeOf } from '../../contract/fit.js';
 import { digestJson } from '../../plan/canonical.js';
 import type { RebootStep } from '../../plan/resolved.js';
 import type { Rds } from '../../tools/aws/rds.js';
 import type { Reading } from '../fences.js';
-import { sizeOf } from '../fit.js';
 
 const LARGEST_VALUES = 1536;
 const MOST_NAMED = 5;

@@ -1,13 +1,13 @@
 /** One of the programs of a `run` step: allowed, put together, run once, its output kept. */
 import { Context } from '@temporalio/activity';
 import type { RunInput, Subject } from '../../contract/activities.js';
+import { clip } from '../../contract/fit.js';
 import type { Measurement } from '../../contract/progress.js';
 import type { ArtifactStore } from '../../platform/artifacts.js';
 import { type ChildResult, ChildStartError, type runChild } from '../../platform/children.js';
 import { invalid, notPermitted } from '../../platform/failures.js';
 import type { Redactor } from '../../platform/redaction.js';
 import type { References } from '../../platform/references.js';
-import { clip } from '../fit.js';
 import { withHeartbeat } from '../heartbeat.js';
 import { OutputTail } from './output-tail.js';
 

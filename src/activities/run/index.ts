@@ -10,9 +10,9 @@ import type {
   RunInput,
   UndoResult,
 } from '../../contract/activities.js';
+import { clip } from '../../contract/fit.js';
 import { ChildStartError } from '../../platform/children.js';
 import { invalid } from '../../platform/failures.js';
-import { clip } from '../fit.js';
 import {
   LONGEST_SAID,
   measureVerify,

@@ -3,12 +3,12 @@ import { constants } from 'node:fs';
 import { access, stat } from 'node:fs/promises';
 import { delimiter, isAbsolute, join, sep } from 'node:path';
 import type { Look, RunFound, RunInput } from '../../contract/activities.js';
+import { clip } from '../../contract/fit.js';
 import { digestJson } from '../../plan/canonical.js';
 import { childEnvironment } from '../../platform/children.js';
 import { drift, invalid } from '../../platform/failures.js';
 import { PlanFileError, resolvePlanFile } from '../../platform/plan-files.js';
 import { digestFilesIn, whatDiffers } from '../files-looked-at.js';
-import { clip } from '../fit.js';
 import {
   LONGEST_SAID,
   measureVerify,

@@ -1,5 +1,7 @@
 /** `approval`: shows what was found, and waits for people to answer exactly that. */
 import { CancellationScope } from '@temporalio/workflow';
+import type { EvidenceInput, Look } from '../../contract/activities.js';
+import { fitTogether, sizeOf } from '../../contract/fit.js';
 import type { Evidence, Waiting } from '../../contract/progress.js';
 import type { ApprovalStep, ResolvedStep } from '../../plan/resolved.js';
 import { quick } from '../activity-options.js';
@@ -8,6 +10,9 @@ import type { Answer, Run } from '../run.js';
 import { now } from '../stop.js';
 import { watchWhile } from '../vigil.js';
 import { nothing, nothingToLookAt, type StepVerbs } from './step-verbs.js';
+
+/** Beside the step's own settings, the plan's and the gate's name. */
+const LARGEST_EVIDENCE_BYTES = 12 * 1024;
 
 export const approval: StepVerbs<ApprovalStep> = {
   look: async () => nothingToLookAt(),
@@ -43,19 +48,41 @@ async function gatherEvidence(run: Run, step: ApprovalStep, covers: string[]): P
     looks.push({ step, look });
     if (undo) compensations.push(undo);
   }
-  return quick(`evidence for ${step.name}`).composeEvidence({
+  const composed = await quick(`evidence for ${step.name}`).composeEvidence({
     context: run.context,
     gate: step.name,
     approval: { ...step.config, covers },
     planDigest: run.plan.digest,
     overrides: run.plan.overrides,
-    looks,
-    results: resultsSoFar(run),
-    compensations: compensations.reverse(),
+    ...fitEvidence(looks, resultsSoFar(run), compensations.reverse()),
     // What was answered to a void one must not answer this one, however alike they are.
     voided: run.progress.approvals.filter(({ gate, answer }) => gate === step.name && answer === 'voided')
       .length,
   });
+  return {
+    ...composed,
+    covers,
+    looks: Object.fromEntries(looks.map(({ step, look }) => [step, look.digest])),
+  };
+}
+
+/** Names and digests are whole; what is said of them shares the rest of what an activity may be given. */
+function fitEvidence(
+  looks: { step: string; look: Look }[],
+  results: string[],
+  compensations: string[],
+): Pick<EvidenceInput, 'looks' | 'results' | 'compensations'> {
+  const bare = looks.map(({ step, look: { digest } }) => ({ step, digest, changes: [], warnings: [] }));
+  const lists = [...looks.flatMap(({ look }) => [look.changes, look.warnings]), results, compensations];
+  const fitted = fitTogether(lists, LARGEST_EVIDENCE_BYTES - sizeOf(bare));
+  return {
+    looks: looks.map(({ step, look: { digest } }, index) => ({
+      step,
+      look: { digest, changes: fitted[2 * index] ?? [], warnings: fitted[2 * index + 1] ?? [] },
+    })),
+    results: fitted.at(-2) ?? [],
+    compensations: fitted.at(-1) ?? [],
+  };
 }
 
 function coveredSteps(run: Run, covers: string[]): ResolvedStep[] {

@@ -1,10 +1,15 @@
 /** `git`: a commit of named paths, an annotated tag, a push. Never by force. */
 import type { GitFound, StepResult } from '../../contract/activities.js';
+import { fitTogether, sizeOf } from '../../contract/fit.js';
 import type { GitStep } from '../../plan/resolved.js';
 import { effect, undoingEffect } from '../activity-options.js';
+import { clip } from '../progress.js';
 import type { Run } from '../run.js';
 import { gateFailed } from '../stop.js';
 import { nothing, type StepVerbs } from './step-verbs.js';
+
+const LARGEST_RESULTS_BYTES = 6 * 1024;
+const SHORT_SUMMARY = 40;
 
 export const git: StepVerbs<GitStep, GitFound> = {
   look: (run, step) => effect(`look at ${step.config.remote}`).lookGit(input(run, step)),
@@ -83,13 +88,23 @@ function whatOf({ config: { tag, paths } }: GitStep): string {
 
 /** For the message: what has been measured up to here. */
 function resultsSoFar(run: Run): StepResult[] {
-  return run.progress.steps
+  const results = run.progress.steps
     .filter(({ status, kind }) => status === 'succeeded' && kind !== 'approval')
     .map(({ name, summary, measurements }) => ({
       step: name,
       summary: summary ?? 'done',
       measurements: (measurements ?? []).map(({ message }) => message),
     }));
+  if (sizeOf(results) <= LARGEST_RESULTS_BYTES) return results;
+  const fitted = fitTogether(
+    results.map(({ measurements }) => measurements),
+    LARGEST_RESULTS_BYTES / 2,
+  );
+  return results.map(({ step, summary }, index) => ({
+    step,
+    summary: clip(summary, SHORT_SUMMARY),
+    measurements: fitted[index] ?? [],
+  }));
 }
 
 function input(run: Run, step: GitStep) {

@@ -78,6 +78,17 @@ const FILE: Case[] = [
     (t) => t + '      - approval: { timeout: 1h }\n'.repeat(7_000),
     { code: 'tooComplex', fix: /Write it out flat/ },
   ],
+  [
+    'sixty-five steps',
+    (t) =>
+      `${t}${Array.from({ length: 59 }, (_none, n) => `      - { id: a${n}, approval: { timeout: 1h } }\n`).join('')}`,
+    { code: 'tooComplex', line: 83, fix: /several plans/ },
+  ],
+  [
+    'a step that fills what an activity may be given',
+    put('set: { POOL: 50 }', `set: { POOL: "${'é'.repeat(3_000)}" }`),
+    { code: 'tooComplex', line: 16, fix: /Divide it/ },
+  ],
   ['ten thousand levels of lists', () => '['.repeat(10_000), { code: 'tooComplex' }],
   ['ten thousand levels of maps', () => '{a: '.repeat(10_000), { code: 'tooComplex' }],
   ['ten thousand levels of dashes', () => '- '.repeat(10_000), { code: 'tooComplex' }],

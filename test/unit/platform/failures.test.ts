@@ -35,13 +35,15 @@ describe('mapError', () => {
     expect(failure).toMatchObject({ type: 'Invalid', details: [{ bytes: 1_234_567, token: '[redacted]' }] });
   });
 
-  it('bounds message and details', () => {
+  it.each(['m', 'ü', '€', '😀'])('bounds message and details, in bytes: %s', (letter) => {
     const failure = mapError(
-      ApplicationFailure.nonRetryable('m'.repeat(9000), 'T', 'd'.repeat(90_000)),
+      ApplicationFailure.nonRetryable(letter.repeat(9000), 'T', letter.repeat(90_000)),
       redactor,
     );
-    expect(failure.message).toHaveLength(2048);
-    expect(JSON.stringify(failure.details).length).toBeLessThan(13_000);
+    expect(Buffer.byteLength(failure.message)).toBeGreaterThan(2040);
+    expect(Buffer.byteLength(failure.message)).toBeLessThanOrEqual(2048);
+    expect(failure.message).toMatch(new RegExp(`^(${letter})+…$`));
+    expect(Buffer.byteLength(JSON.stringify(failure.details))).toBeLessThan(10 * 1024);
   });
 
   it('a conflict says what to do, and carries it', () => {
