@@ -9,7 +9,7 @@ const LONGEST_LINE = 160;
 const DIGEST_LENGTH = 24;
 
 /** What terraform made of a creation that ended half way: its own, or the one that we know was killed. */
-const HALF_CREATED = ['replace_because_tainted', 'replace_by_request'];
+export const HALF_CREATED = ['replace_because_tainted', 'replace_by_request'];
 const LOSING: PlannedChange['action'][] = ['replace', 'delete', 'forget'];
 
 /** Of all changes: addresses, actions and masked values. */

@@ -8,7 +8,7 @@ import { digestJson } from '../../plan/canonical.js';
 import { conflict, lockedBy } from '../../platform/failures.js';
 import type { PlannedChange } from '../../tools/terraform/plan.js';
 import { callOf, type InfraBaseInput, type InfraWork, owners, planWith, variables } from './call.js';
-import { changedByOthers, refusedChanges } from './policy.js';
+import { changedByOthers, HALF_CREATED, refusedChanges } from './policy.js';
 
 const LONGEST_FOUND = 600;
 
@@ -47,7 +47,8 @@ export async function undoInfra(work: InfraWork, input: InfraUndoInput): Promise
   });
   const result = await untilUnlocked(() =>
     deps.terraform.withPlan(call, async (plan): Promise<UndoResult> => {
-      if (digestJson(plan.state) === base.stateDigest && plan.interrupted.length === 0) {
+      const isKept = digestJson(plan.state) === base.stateDigest;
+      if (isKept && plan.interrupted.length === 0 && !isHalf(plan)) {
         return { summary: `${name}: the state is as it was`, changed: false };
       }
       if (plan.changes.length === 0) {
@@ -64,6 +65,11 @@ export async function undoInfra(work: InfraWork, input: InfraUndoInput): Promise
   );
   if (result.changed) await requireUndone(work, input);
   return result;
+}
+
+/** The values of before may be those of something whose creation has failed. */
+function isHalf({ changes }: { changes: PlannedChange[] }): boolean {
+  return changes.some(({ reason }) => HALF_CREATED.includes(reason ?? ''));
 }
 
 /** What could be planned is right: on the way back its apply is tried for as long as anything else. */
