@@ -150,8 +150,8 @@ async function apply(work: InfraWork, input: InfraBaseInput): Promise<InfraEffec
     owner: owners(input).act,
     formerOwners: [owners(input).act],
     recreatable: [...step.config.allow, ...createdBy(base.planned)],
-    onLog: async (path) => {
-      await deps.artifacts.adopt(context, log, path);
+    onLog: async (text) => {
+      await deps.artifacts.write(context, log, text);
     },
   });
   return deps.terraform.withPlan(call, async (plan) => {

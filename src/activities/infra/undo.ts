@@ -41,8 +41,8 @@ export async function undoInfra(work: InfraWork, input: InfraUndoInput): Promise
     // A provisioner that was killed may have done its work, whatever the state says: it runs again with what was.
     formerOwners: [act, owner],
     recreatable: allow,
-    onLog: async (path) => {
-      await deps.artifacts.adopt(context, `infra-${step.name.replaceAll('/', '-')}-undo.ndjson`, path);
+    onLog: async (text) => {
+      await deps.artifacts.write(context, `infra-${step.name.replaceAll('/', '-')}-undo.ndjson`, text);
     },
   });
   const result = await untilUnlocked(() =>

@@ -6,10 +6,10 @@ import type { Measurement } from '../../contract/progress.js';
 import type { ArtifactStore } from '../../platform/artifacts.js';
 import { type ChildResult, ChildStartError, type runChild } from '../../platform/children.js';
 import { invalid, notPermitted } from '../../platform/failures.js';
+import { OutputTail } from '../../platform/output-tail.js';
 import type { Redactor } from '../../platform/redaction.js';
 import type { References } from '../../platform/references.js';
 import { withHeartbeat } from '../heartbeat.js';
-import { OutputTail } from './output-tail.js';
 
 export interface RunDeps {
   runChild: typeof runChild;

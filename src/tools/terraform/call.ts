@@ -26,6 +26,8 @@ export interface ToolReply extends ChildResult {
 
 /** A line may hold a diagnostic with the output of a provisioner. */
 const LONGEST_OUTPUT_BYTES = 1024 * 1024;
+/** Of errors and of all others: what comes first is what is told and acted on. */
+const LARGEST_DIAGNOSTICS_BYTES = 1024 * 1024;
 
 /**
  * @throws the signal's reason when it was aborted, after the program and all of its group have ended; ApplicationFailure
@@ -34,7 +36,7 @@ const LONGEST_OUTPUT_BYTES = 1024 * 1024;
 export async function callTool(call: ToolCall): Promise<ToolReply> {
   const { program, args, cwd, env, signal, graceMs, onLine, onEvent } = call;
   signal.throwIfAborted();
-  const diagnostics: Diagnostic[] = [];
+  const kept = new Diagnostics();
   const stopping = new Interrupt(signal, graceMs);
   try {
     const result = await runChild({
@@ -54,19 +56,32 @@ export async function callTool(call: ToolCall): Promise<ToolReply> {
         if (stream !== 'stdout') return;
         onLine?.(line);
         const event = readEvent(line);
-        if (event?.diagnostic) diagnostics.push(event.diagnostic);
+        if (event?.diagnostic) kept.take(event.diagnostic, line);
         if (event) onEvent?.(event);
       },
     });
     call.onEnd?.({ killed: result.exitCode === null });
     signal.throwIfAborted();
-    return { ...result, diagnostics };
+    return { ...result, diagnostics: kept.all };
   } catch (error) {
     if (stopping.kill.aborted) call.onEnd?.({ killed: true });
     signal.throwIfAborted();
     throw error instanceof ChildStartError ? invalid(error.message) : error;
   } finally {
     stopping.done();
+  }
+}
+
+/** A provider may warn for ever; no warning may crowd out the error that ended it. */
+class Diagnostics {
+  readonly all: Diagnostic[] = [];
+  readonly #bytes = { errors: 0, others: 0 };
+
+  take(diagnostic: Diagnostic, line: string): void {
+    const kind = diagnostic.severity === 'error' ? 'errors' : 'others';
+    if (this.#bytes[kind] > LARGEST_DIAGNOSTICS_BYTES) return;
+    this.#bytes[kind] += Buffer.byteLength(line);
+    this.all.push(diagnostic);
   }
 }
 

@@ -48,8 +48,8 @@ export interface TerraformCall {
   signal: AbortSignal;
   abortGraceMs: number;
   onProgress: (progress: TerraformProgress) => void;
-  /** Path of the events of an apply, JSON lines, however it has ended; gone when this has. */
-  onLog?: (path: string) => Promise<void>;
+  /** The newest 4 MiB of the events of an apply, JSON lines, however it has ended. */
+  onLog?: (text: string) => Promise<void>;
 }
 
 export interface TerraformProgress {

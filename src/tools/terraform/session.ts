@@ -1,11 +1,10 @@
 /** One plan and what is done with it. */
-import { createWriteStream } from 'node:fs';
 import { mkdir } from 'node:fs/promises';
 import { basename, join } from 'node:path';
-import { finished } from 'node:stream/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { unlockStateLine } from '../../contract/mend.js';
 import { invalid, locked } from '../../platform/failures.js';
+import { OutputTail } from '../../platform/output-tail.js';
 import { callTool, type ToolCall, type ToolReply } from './call.js';
 import { explain } from './failures.js';
 import { backendFile, terraformEnvironment } from './files.js';
@@ -21,6 +20,9 @@ const LOCK_WAIT_MS = 2 * 60_000;
 const LOCK_POLL_MS = 2_000;
 /** `show -json` repeats every resource three times: some ten thousand of them. */
 const LARGEST_PLAN_BYTES = 256 * 1024 * 1024;
+/** Of an apply's events the newest: those of some ten thousand resources, or the last of a provisioner that prints for ever. */
+const LARGEST_LOG_BYTES = 4 * 1024 * 1024;
+const CUT_LINE = JSON.stringify({ '@level': 'info', '@message': 'older lines are left out' });
 
 export class TerraformSession {
   readonly #deps: TerraformDeps;
@@ -95,20 +97,17 @@ export class TerraformSession {
   async #apply(plan: TerraformPlan): Promise<Applied> {
     const { onProgress, onLog } = this.#call;
     const progress = new ApplyProgress(plan.changes, onProgress, this.#run);
-    const path = this.#run.file('apply.ndjson');
-    const log = createWriteStream(path, { mode: 0o600 });
+    const log = new OutputTail(LARGEST_LOG_BYTES, CUT_LINE);
     try {
       progress.tell();
       const args = ['apply', '-json', '-input=false', '-lock-timeout=0s', this.#run.file('plan')];
       await this.#locked('apply', {
         args,
-        onLine: (line) => log.write(`${line}\n`),
+        onLine: (line) => log.push(line, 'stdout'),
         onEvent: (event) => progress.take(event),
       });
     } finally {
-      log.end();
-      await finished(log);
-      await onLog?.(path);
+      await onLog?.(log.text());
     }
     await this.#forgetRuns(({ owner }) => this.#call.formerOwners.includes(owner));
     return progress.applied;

@@ -4,13 +4,16 @@ const LARGEST_BYTES = 1024 * 1024;
 
 export class OutputTail {
   readonly #limitBytes: number;
+  readonly #cutLine: string;
   #lines: string[] = [];
   #bytes = 0;
   readonly #last = { stdout: '', stderr: '' };
   #isCut = false;
 
-  constructor(limitBytes = LARGEST_BYTES) {
+  /** @param cutLine the first line when older ones are left out */
+  constructor(limitBytes = LARGEST_BYTES, cutLine = '… older lines are left out') {
     this.#limitBytes = limitBytes;
+    this.#cutLine = cutLine;
   }
 
   push(line: string, stream: 'stdout' | 'stderr'): void {
@@ -29,7 +32,7 @@ export class OutputTail {
   /** The newest lines that fit, with a first one that says so when older ones are left out. */
   text(): string {
     this.#trim();
-    const head = this.#isCut ? ['… older lines are left out'] : [];
+    const head = this.#isCut ? [this.#cutLine] : [];
     return [...head, ...this.#lines].map((line) => `${line}\n`).join('');
   }
 
