@@ -40,8 +40,6 @@ const ANYWHERE: FaultName[] = [
   'worker killed',
   'worker stopped (SIGTERM)',
   'Temporal server killed',
-  'health endpoint flaps',
-  'health endpoint answers nonsense',
   'abort',
   'cancel',
   'hold and resume',
@@ -118,8 +116,9 @@ const ALWAYS = ['verifyPlanFiles after', 'gate asked', 'writeReport before', 'wr
 export function drawFaults(random: Random, stages: DrawnStage[], ending: Ending): Fault[] {
   const kinds = new Set(stages.flatMap(({ steps }) => steps.map(({ kind }) => kind)));
   const possible = new Set([...ANYWHERE, ...[...kinds].flatMap((kind) => BY_KIND[kind] ?? [])]);
-  // Both `check` and `monitor` may ask it.
-  if (asksDatabase(stages)) for (const name of DATABASE) possible.add(name);
+  const steps = stages.flatMap((stage) => stage.steps);
+  if (steps.some(asksDatabase)) for (const name of DATABASE) possible.add(name);
+  if (steps.some(asksHealth)) for (const name of HEALTH) possible.add(name);
   // The restart would take the parameter into force, and nothing would be left to reboot for.
   if (kinds.has('reboot')) possible.delete('PostgreSQL restarted');
   const names = drawNames(random, possible);
@@ -128,16 +127,19 @@ export function drawFaults(random: Random, stages: DrawnStage[], ending: Ending)
 }
 
 const DATABASE: FaultName[] = ['PostgreSQL restarted', 'PostgreSQL cut off'];
+const HEALTH: FaultName[] = ['health endpoint flaps', 'health endpoint answers nonsense'];
 
-function asksDatabase(stages: DrawnStage[]): boolean {
-  return stages.some(({ steps }) =>
-    steps.some(
-      (step) =>
-        step.kind === 'reboot' ||
-        (step.kind === 'check' && step.probe === 'database') ||
-        (step.kind === 'monitor' && step.probes.includes('database')),
-    ),
-  );
+function asksDatabase(step: DrawnStep): boolean {
+  return step.kind === 'reboot' || asks(step, 'database');
+}
+
+function asksHealth(step: DrawnStep): boolean {
+  return asks(step, 'health');
+}
+
+function asks(step: DrawnStep, probe: 'health' | 'database'): boolean {
+  if (step.kind === 'check') return step.probe === probe;
+  return step.kind === 'monitor' && step.probes.includes(probe);
 }
 
 function drawNames(random: Random, possible: ReadonlySet<FaultName>): FaultName[] {
@@ -157,10 +159,13 @@ function drawFault(
   const kind = ABOUT[name];
   const having = stages.filter(({ steps }) => kind === undefined || steps.some((step) => step.kind === kind));
   const stage = random.pick(having);
-  const near = kind === undefined ? stages.flatMap(({ steps }) => steps.map((step) => step.kind)) : [kind];
+  const steps = stages.flatMap((each) => each.steps);
+  // It is ill for a moment only: elsewhere nobody would ask it meanwhile.
+  const met = HEALTH.includes(name) ? steps.filter(asksHealth) : steps;
+  const near = kind === undefined ? met.map((step) => step.kind) : [kind];
   return {
     name,
-    at: drawMoment(random, { near, isBack, isLoose: kind === undefined }),
+    at: drawMoment(random, { near, isBack, isLoose: kind === undefined && !HEALTH.includes(name) }),
     ...(kind === undefined ? {} : { stage: stage.name }),
     times: random.between(1, 4),
     forMs: random.between(300, 3_000),
