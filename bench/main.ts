@@ -4,6 +4,7 @@
  * could not be made; docs/performance.md says how each is made.
  */
 import { parseArgs } from 'node:util';
+import { describeError } from './describe-error.js';
 import { describeMachine } from './machine.js';
 import { renderBreakdown, renderMachine, renderRows } from './print.js';
 import type { Result } from './row.js';
@@ -66,7 +67,7 @@ async function measure(name: string): Promise<Result> {
     const make = await MEASURES[name]?.();
     return make ? await make(session) : { rows: [] };
   } catch (error) {
-    return { rows: [], failures: [error instanceof Error ? error.message : String(error)] };
+    return { rows: [], failures: [describeError(error)] };
   } finally {
     await session.endOwned();
   }

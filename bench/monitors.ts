@@ -3,6 +3,7 @@
  * long it takes until all of them have answered an abort and are back where they were.
  */
 import { setTimeout as sleep } from 'node:timers/promises';
+import { describeError } from './describe-error.js';
 import { INTERVAL_MS, type MonitorsWorld, openMonitorsWorld, type WatchedRollout } from './monitors-world.js';
 import { readCost } from './process-cost.js';
 import { type Breakdown, type Result, type Row, spreadOf } from './row.js';
@@ -51,11 +52,22 @@ interface Watched extends Level {
 
 export async function measureMonitors(session: Session): Promise<Result> {
   const watched: Watched[] = [];
+  const failures: string[] = [];
   for (const level of session.quick ? QUICK_LEVELS : LEVELS) {
-    watched.push(await watchLevel(session, level));
-    await session.endOwned();
+    try {
+      watched.push(await watchLevel(session, level));
+    } catch (error) {
+      session.interrupted.throwIfAborted();
+      failures.push(`${nameLevel(level)}: ${describeError(error)}`);
+    } finally {
+      await session.endOwned();
+    }
   }
-  return { rows: rowsOf(watched), breakdowns: tablesOf(watched), failures: watched.flatMap(faultsOf) };
+  return {
+    rows: rowsOf(watched),
+    breakdowns: tablesOf(watched),
+    failures: [...failures, ...watched.flatMap(faultsOf)],
+  };
 }
 
 async function watchLevel(session: Session, level: Level): Promise<Watched> {
@@ -107,14 +119,14 @@ async function readDue(rollouts: WatchedRollout[], from: number, until: number) 
 
 async function abortAll(world: MonitorsWorld, rollouts: WatchedRollout[]) {
   const startedAt = Date.now();
-  const closed = world.untilClosed().then(() => Date.now() - startedAt);
-  const abortAnsweredMs = await Promise.all(
-    rollouts.map(async ({ handle }) => {
-      await handle.executeUpdate('abort', { args: [{ by: 'bench', reason: 'all at once' }] });
-      return Date.now() - startedAt;
-    }),
-  );
-  const allBackMs = await closed;
+  const abort = async ({ handle }: WatchedRollout) => {
+    await handle.executeUpdate('abort', { args: [{ by: 'bench', reason: 'all at once' }] });
+    return Date.now() - startedAt;
+  };
+  const [allBackMs, ...abortAnsweredMs] = await Promise.all([
+    world.untilClosed(rollouts).then(() => Date.now() - startedAt),
+    ...rollouts.map(abort),
+  ]);
   const restored = await Promise.all(rollouts.map((rollout) => rollout.isRestored()));
   return { abortAnsweredMs, allBackMs, restored: restored.filter(Boolean).length };
 }
@@ -130,10 +142,9 @@ function rowsOf(watched: Watched[]): Row[] {
   const largest = watched.findLast(({ workers }) => workers === 1);
   const shared = watched.find(({ workers }) => workers > 1);
   if (!smallest || !largest || !shared) return [];
-  const at = ({ rollouts, workers }: Watched) => `${rollouts} rollouts, ${nameWorkers(workers)}`;
   const compare = (figure: (of: Watched) => number, of: Watched, beside: Watched) => ({
     measured: spreadOf([figure(of)]),
-    beside: { what: at(beside), ...spreadOf([figure(beside)]) },
+    beside: { what: nameLevel(beside), ...spreadOf([figure(beside)]) },
     ratio: figure(of) / figure(beside),
     runs: 1,
   });
@@ -141,32 +152,32 @@ function rowsOf(watched: Watched[]): Row[] {
   const answered = (of: Watched) => Math.max(...of.abortAnsweredMs);
   return [
     {
-      what: `monitors: missed samples, ${at(largest)}`,
+      what: `monitors: missed samples, ${nameLevel(largest)}`,
       unit: 'samples',
       measured: spreadOf([largest.samplesMissed]),
-      beside: { what: at(shared), ...spreadOf([shared.samplesMissed]) },
+      beside: { what: nameLevel(shared), ...spreadOf([shared.samplesMissed]) },
       reach: { text: '0', reached: largest.samplesMissed + shared.samplesMissed === 0 },
       runs: 1,
       note: `of ${largest.samplesDue} that were due, one every ${INTERVAL_MS / 1_000} s`,
     },
     {
-      what: `monitors: a sample after it was due, 95th percentile, ${at(largest)}`,
+      what: `monitors: a sample after it was due, 95th percentile, ${nameLevel(largest)}`,
       unit: 'ms',
       ...compare(late, largest, smallest),
     },
     {
-      what: `monitors: memory per rollout, ${at(largest)}`,
+      what: `monitors: memory per rollout, ${nameLevel(largest)}`,
       unit: 'KB',
       ...compare(kilobytesEach, largest, watched[1] ?? smallest),
       note: 'beyond what the worker had before the first one',
     },
     {
-      what: `monitors: all aborted at once, until the last is answered, ${at(largest)}`,
+      what: `monitors: all aborted at once, until the last is answered, ${nameLevel(largest)}`,
       unit: 'ms',
       ...compare(answered, largest, shared),
     },
     {
-      what: `monitors: all aborted at once, until the last is rolled back, ${at(largest)}`,
+      what: `monitors: all aborted at once, until the last is rolled back, ${nameLevel(largest)}`,
       unit: 'ms',
       ...compare(({ allBackMs }) => allBackMs, largest, shared),
     },
@@ -177,8 +188,8 @@ function kilobytesEach({ residentBytes, idleBytes, rollouts }: Watched): number 
   return (residentBytes - idleBytes) / rollouts / 1024;
 }
 
-function nameWorkers(workers: number): string {
-  return workers === 1 ? 'one worker' : `${workers} workers`;
+function nameLevel({ rollouts, workers }: Level): string {
+  return `${rollouts} rollouts, ${workers === 1 ? 'one worker' : `${workers} workers`}`;
 }
 
 function tablesOf(watched: Watched[]): Breakdown[] {
