@@ -17,6 +17,8 @@ interface Level {
 }
 
 const MINUTE_MS = 60_000;
+/** Timers of Node fire up to a millisecond before `Date.now()` has come so far. */
+const EARLY_MS = 5;
 const HAND_OVER_MS = 5.5 * MINUTE_MS;
 
 const LEVELS: Level[] = [
@@ -110,7 +112,8 @@ async function readDue(rollouts: WatchedRollout[], from: number, until: number) 
     let dueAt = startedAt + Math.ceil((from - startedAt) / INTERVAL_MS) * INTERVAL_MS;
     for (; dueAt + INTERVAL_MS <= until; dueAt += INTERVAL_MS) {
       samplesDue += 1;
-      const arrived = rollout.arrivals.find((at) => at >= dueAt && at < dueAt + INTERVAL_MS);
+      const from = dueAt - EARLY_MS;
+      const arrived = rollout.arrivals.find((at) => at >= from && at < from + INTERVAL_MS);
       if (arrived !== undefined) lateMs.push(arrived - dueAt);
     }
   }
